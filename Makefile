@@ -1,0 +1,61 @@
+# The verbs of the project. `make` alone lists them; the text behind `##` is what it prints.
+
+CARGO ?= cargo
+# The version that `make deny` installs where none is installed.
+CARGO_DENY_VERSION := 0.20.2
+
+.DEFAULT_GOAL := help
+
+.PHONY: help demo demo-cluster test test-fast tools lint fmt fmt-check doc generate verify deny \
+	deny-install bench-release image
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: demo-cluster ## the story in two minutes: a stuck image gives its quota back
+
+demo-cluster: ## the same on etcd, Kubernetes and Kueue, all on loopback (KEEP=1 leaves it up)
+	$(CARGO) build --locked --bin dislodge
+	$(CARGO) run --locked --example demo-cluster
+
+test: ## every test, the real control plane included (needs Go)
+	$(CARGO) test --locked
+
+test-fast: ## every test that needs no Go
+	$(CARGO) test --locked -- --skip cluster::
+
+tools: ## build the programs of the test cluster (about 15 minutes once, then seconds)
+	$(CARGO) run --locked --package dislodge-testbed --example tools
+
+lint: ## clippy on everything, warnings denied
+	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+
+fmt: ## format the Rust code
+	$(CARGO) fmt --all
+
+fmt-check: ## fail where `make fmt` would change something
+	$(CARGO) fmt --all --check
+
+doc: ## the documentation of the code, warnings denied
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps
+
+generate: ## write anew what is generated: crds/ and docs/reference/
+	BLESS=1 $(CARGO) test --locked --lib crd
+
+verify: ## fail where a generated file is stale
+	$(CARGO) test --locked --lib crd
+
+deny: deny-install ## licences, bans and sources of all dependencies
+	$(CARGO) deny --locked check licenses bans sources
+
+deny-install: ## install cargo-deny, unless this version is there
+	@$(CARGO) deny --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY_VERSION)' || \
+		$(CARGO) install --locked cargo-deny --version $(CARGO_DENY_VERSION)
+
+bench-release: ## measure the release of quota: 15 pairs on the real control plane (minutes)
+	$(CARGO) bench --locked --bench release
+
+image: ## build the container image dislodge:dev with podman or docker
+	@engine=$$(command -v podman || command -v docker) || \
+		{ echo "make image needs podman or docker on the PATH" >&2; exit 1; }; \
+	"$$engine" build -f Containerfile -t dislodge:dev .

@@ -1,0 +1,198 @@
+//! What the core wants done, as values, and how it can turn out.
+
+use crate::api::ImagePullPolicyStatus;
+use crate::objects::{Key, Uid};
+
+/// Names an effect until its outcome is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EffectId(pub u64);
+
+/// The kinds of objects that are written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TargetKind {
+    /// Kueue's Workload.
+    Workload,
+    /// A Job of the group `batch`.
+    Job,
+    /// A JobSet.
+    JobSet,
+    /// A Pod.
+    Pod,
+    /// Our policy.
+    Policy,
+}
+
+/// The very object that a write is meant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// What it is.
+    pub kind: TargetKind,
+    /// Namespace and name.
+    pub key: Key,
+    /// Another object of the same name is not meant.
+    pub uid: Uid,
+    /// Where set, the write is refused if the object has changed since.
+    pub resource_version: Option<String>,
+}
+
+/// How a patch is merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// RFC 7386: the only one that custom resources take; replaces lists whole.
+    Json,
+    /// Kubernetes' strategic merge: keeps what it does not name in lists with keys.
+    Strategic,
+}
+
+/// Which part of the object a patch is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Metadata and spec.
+    Main,
+    /// The subresource `status`.
+    Status,
+}
+
+/// A patch, less the preconditions: they stand in the [`Target`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// How it is merged.
+    pub merge: Merge,
+    /// What it is for.
+    pub part: Part,
+    /// The body.
+    pub body: serde_json::Value,
+}
+
+/// What a write does with a lever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// Stops the job, and marks the stop as ours.
+    Hold,
+    /// Starts a job that we hold, and takes the mark away.
+    Resume,
+    /// Takes the mark away from a job that a person has started.
+    Clear,
+    /// Ends a job that we hold as failed.
+    Finish,
+}
+
+/// Whether an Event is a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// It is for information.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
+/// An Event of `events.k8s.io/v1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The Event's own name. The same happening always gets the same name, so that telling it
+    /// again after a crash changes nothing.
+    pub name: String,
+    /// The object that it is about.
+    pub regarding: Target,
+    /// Warning or not.
+    pub kind: EventType,
+    /// One CamelCase word: why.
+    pub reason: &'static str,
+    /// One CamelCase word: what was done.
+    pub action: &'static str,
+    /// The sentence; at most 1024 bytes.
+    pub note: String,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Write to the object that carries a job's lever.
+    Lever {
+        /// To what end.
+        verb: Verb,
+        /// Where.
+        target: Target,
+        /// What.
+        patch: Patch,
+    },
+    /// Set our condition on a Pod, then delete it, both pinned.
+    EndPod {
+        /// The Pod.
+        target: Target,
+        /// The condition.
+        patch: Patch,
+    },
+    /// Take our condition from a Pod that was not ended.
+    ClearPod {
+        /// The Pod.
+        target: Target,
+        /// The patch that takes it away.
+        patch: Patch,
+    },
+    /// Tell the owner on the owner's own object, or take the word back.
+    Explain {
+        /// The owner's object.
+        target: Target,
+        /// The annotations.
+        patch: Patch,
+    },
+    /// Publish an Event.
+    Publish(Event),
+    /// Write a policy's status.
+    WriteStatus {
+        /// The policy.
+        target: Target,
+        /// The whole status.
+        status: Box<ImagePullPolicyStatus>,
+    },
+    /// Reserve slots of a policy's budget, before they are used.
+    Reserve {
+        /// The policy, pinned.
+        target: Target,
+        /// Slots reserved in the window once this is written.
+        reserved: i64,
+    },
+}
+
+/// How an effect turned out. The name is the metric label and the reason, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// It was done.
+    Applied,
+    /// It had been done before.
+    AlreadyDone,
+    /// The object has changed since (409): decide anew.
+    Conflict,
+    /// The object is gone (404), or another one has its name.
+    Gone,
+    /// The right to do it is missing (401, 403).
+    Forbidden,
+    /// The API server or a webhook refuses the content (400, 422).
+    Rejected,
+    /// The API server asks for patience (429).
+    Throttled,
+    /// No answer, or a failing API server: it may have been done.
+    Unavailable,
+}
+
+impl Outcome {
+    /// The name in metrics, reasons and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "Applied",
+            Self::AlreadyDone => "AlreadyDone",
+            Self::Conflict => "Conflict",
+            Self::Gone => "Gone",
+            Self::Forbidden => "Forbidden",
+            Self::Rejected => "Rejected",
+            Self::Throttled => "Throttled",
+            Self::Unavailable => "Unavailable",
+        }
+    }
+
+    /// Whether what was wanted is now so.
+    pub const fn is_done(self) -> bool {
+        matches!(self, Self::Applied | Self::AlreadyDone)
+    }
+}

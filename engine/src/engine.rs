@@ -1,0 +1,149 @@
+//! The state machine: one input at a time, effects out, and the time of the next deadline.
+
+mod casebook;
+mod custody;
+mod decide;
+mod flight;
+mod intake;
+mod policies;
+mod summary;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::effect::{Effect, EffectId};
+use crate::index::Index;
+use crate::input::{Input, Kind};
+use crate::objects::{Key, Uid};
+use crate::resolve::Policies;
+use crate::time::Now;
+use crate::timing::Timing;
+
+use casebook::Case;
+use flight::Flights;
+use policies::PolicyState;
+
+/// What the engine is told once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The kubelet's schedule.
+    pub timing: Timing,
+    /// The least time between two writes of a policy's status that only move the checkpoint.
+    pub status_interval: Duration,
+}
+
+/// The state machine.
+///
+/// Counting needs no leadership, acting does: a replica that is told of no leadership takes
+/// everything in and gives no effects.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    /// What is known of the cluster.
+    index: Index,
+    /// The policies that can be read.
+    policies: Policies,
+    /// Every policy, and what was said of it last.
+    policy_states: BTreeMap<Key, PolicyState>,
+    /// The LocalQueues that exist.
+    local_queues: BTreeMap<Uid, Key>,
+    /// What was decided of jobs that fail or are held.
+    cases: BTreeMap<Uid, Case>,
+    /// Effects without an outcome.
+    flights: Flights,
+    /// Kinds whose first list is whole.
+    synced: BTreeSet<Kind>,
+    /// Kinds that the cluster does not serve.
+    absent: BTreeSet<Kind>,
+    /// Objects seen in a list that is not whole yet.
+    listed: BTreeMap<Kind, BTreeSet<Uid>>,
+    /// Until when this replica may act.
+    leader_until: Option<Duration>,
+    /// An operator has paused everything, and why.
+    paused: Option<String>,
+    /// Jobs to be decided.
+    dirty_jobs: BTreeSet<Uid>,
+    /// Policies whose status may have changed.
+    dirty_policies: BTreeSet<Key>,
+    /// What is to be looked at again, and when.
+    deadlines: BTreeSet<(Duration, Due)>,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Job(Uid),
+    Policy(Key),
+}
+
+/// What must be known whole before anything is done: acting on the absence of what has not been
+/// read yet is the classic mistake.
+const NEEDED: [Kind; 5] = [Kind::Policy, Kind::LocalQueue, Kind::Workload, Kind::Job, Kind::Pod];
+
+impl Engine {
+    /// A new engine that has seen nothing.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            index: Index::default(),
+            policies: Policies::default(),
+            policy_states: BTreeMap::new(),
+            local_queues: BTreeMap::new(),
+            cases: BTreeMap::new(),
+            flights: Flights::default(),
+            synced: BTreeSet::new(),
+            absent: BTreeSet::new(),
+            listed: BTreeMap::new(),
+            leader_until: None,
+            paused: None,
+            dirty_jobs: BTreeSet::new(),
+            dirty_policies: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+        }
+    }
+
+    /// Takes one input and says what is to be done. Never fails and never waits: the same inputs
+    /// give the same effects, in the same order.
+    pub fn handle(&mut self, input: Input, now: Now) -> Vec<(EffectId, Effect)> {
+        let mut effects = Vec::new();
+        self.take(input, now);
+        self.pass_deadlines(now);
+        for job in std::mem::take(&mut self.dirty_jobs) {
+            self.decide(job, now, &mut effects);
+        }
+        for policy in std::mem::take(&mut self.dirty_policies) {
+            self.summarise(&policy, now, &mut effects);
+        }
+        effects
+    }
+
+    /// When [`Input::Deadline`] is due, as [`Now::elapsed`].
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Whether every kind that decisions rest on has been listed whole.
+    pub fn is_synced(&self) -> bool {
+        NEEDED.iter().all(|kind| self.synced.contains(kind) || self.absent.contains(kind))
+    }
+
+    /// Whether effects may be given.
+    fn may_act(&self, now: Now) -> bool {
+        self.is_synced() && self.leader_until.is_some_and(|until| now.elapsed < until)
+    }
+
+    fn pass_deadlines(&mut self, now: Now) {
+        while let Some((at, _)) = self.deadlines.first()
+            && *at <= now.elapsed
+        {
+            match self.deadlines.pop_first() {
+                Some((_, Due::Job(uid))) => drop(self.dirty_jobs.insert(uid)),
+                Some((_, Due::Policy(key))) => drop(self.dirty_policies.insert(key)),
+                None => return,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! What was decided of a job that fails or is held, as far as its objects don't say it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::{FailingState, RecentAction};
+use crate::judge::Evidence;
+use crate::objects::{Key, Uid};
+
+/// What was decided of one job.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Case {
+    /// An effect has no outcome yet: one at a time for each job.
+    pub(super) busy: bool,
+    /// The version of the lever's object that a write was pinned to. A version is used once:
+    /// until a newer one is seen, what is known may be older than our own write.
+    pub(super) spent: Option<String>,
+    /// The hold that the owner was told of by this process.
+    pub(super) told: Option<String>,
+    /// The hold whose end the owner was told of by this process.
+    pub(super) untold: Option<String>,
+    /// The hold that has been counted and published.
+    pub(super) accounted: Option<String>,
+    /// Reports given, by admission, image and reason.
+    pub(super) reported: BTreeSet<(Option<Timestamp>, Arc<str>, &'static str)>,
+    /// Images for which mode Audit would have acted.
+    pub(super) audited: BTreeSet<Arc<str>>,
+    /// The request to resume that was answered with a refusal.
+    pub(super) refused: Option<String>,
+    /// The refused request that was taken away.
+    pub(super) withdrawn: Option<String>,
+    /// Where each failing image stands, for the policy's status.
+    pub(super) notes: BTreeMap<Arc<str>, Note>,
+    /// The policy that counts the hold, while there is one.
+    pub(super) held_by: Option<Key>,
+    /// Failed tries in a row, and when the next may be.
+    pub(super) tries: u32,
+    /// No effect before then.
+    pub(super) not_before: Option<Duration>,
+    /// Where a safe moment is open: what is known of the Pod for the record of the action.
+    pub(super) acting: Option<RecentAction>,
+}
+
+/// Where one failing image of a job stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    /// The policy whose status shows it.
+    pub(super) policy: Key,
+    /// The Pod that has the count.
+    pub(super) pod: Uid,
+    /// The failures.
+    pub(super) evidence: Evidence,
+    /// What becomes of it.
+    pub(super) state: FailingState,
+    /// Why, in a word.
+    pub(super) reason: Option<&'static str>,
+    /// Failed pulls that are missing from the threshold.
+    pub(super) missing: u32,
+}
+
+/// The first pause after an effect that was refused; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+impl Case {
+    /// An effect was refused or lost: says when the next may be tried.
+    pub(super) fn pause(&mut self, now: Duration) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.tries.min(12)).min(LONGEST_PAUSE);
+        self.tries = self.tries.saturating_add(1);
+        let at = now + pause;
+        self.not_before = Some(at);
+        at
+    }
+
+    /// An effect was carried out.
+    pub(super) fn proceed(&mut self) {
+        self.tries = 0;
+        self.not_before = None;
+    }
+
+    /// Whether there is nothing to remember.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.busy
+            && self.notes.is_empty()
+            && self.held_by.is_none()
+            && self.reported.is_empty()
+            && self.audited.is_empty()
+            && self.spent.is_none()
+            && self.told.is_none()
+            && self.untold.is_none()
+            && self.refused.is_none()
+            && self.not_before.is_none()
+    }
+}

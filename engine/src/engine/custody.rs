@@ -1,0 +1,217 @@
+//! Custody: the life of a hold, from the moment it stands on the lever to the moment it is gone.
+//!
+//! Everything is read off the objects, so that a crash between two writes is gone on from:
+//! held and not told -> publish, then tell the owner; held and asked for -> resume; started by
+//! somebody else -> tell, then clear; told and no longer held -> take the word back.
+
+use crate::effect::{Effect, Outcome, Verb};
+use crate::engine::Engine;
+use crate::engine::casebook::Case;
+use crate::engine::decide::{job_target, resumes};
+use crate::engine::flight::Step;
+use crate::explain::{self, HoldRecord};
+use crate::keys;
+use crate::lever::{Annotations, Lever, annotations_patch};
+use crate::objects::{Job, Key, Uid};
+
+/// `Some` where the hold decides what happens next, be it nothing.
+type Next = Option<Option<(Step, Effect)>>;
+
+impl Engine {
+    /// Looks after the hold of a job. `None` where there is none, and its images may be judged.
+    pub(super) fn keep(
+        &mut self,
+        job: &Job,
+        lever: &dyn Lever,
+        case: &mut Case,
+        idle: bool,
+    ) -> Next {
+        let asked = job.metadata.annotation(keys::RESUME);
+        let told = job.metadata.annotation(keys::HOLD).filter(|_| !lever.is_on(job.metadata.uid));
+        let hold = HoldRecord::read(lever.meta());
+        case.held_by = None;
+        match (lever.hold(), lever.is_stopped()) {
+            (Some(id), true) => {
+                if let Some(hold) = &hold {
+                    let namespace = job.metadata.namespace.clone();
+                    case.held_by = Some(Key::new(namespace, hold.policy.clone()));
+                }
+                if !idle {
+                    return Some(None);
+                }
+                if asked == Some(id) {
+                    return Some(resume(job, lever, case));
+                }
+                if let Some(asked) = asked {
+                    return Some(refuse(job, asked, Some(id), case));
+                }
+                Some(hold.and_then(|hold| self.tell(job, lever, told, &hold, case)))
+            }
+            (Some(id), false) => {
+                // Somebody else has started it: a person has the last word.
+                if !idle {
+                    return Some(None);
+                }
+                if told == Some(id) && case.untold.as_deref() != Some(id) {
+                    return Some(Some(untell(job, id, true)));
+                }
+                Some(clear(job, lever, case))
+            }
+            (None, _) => match (told, asked) {
+                (Some(id), _) if case.untold.as_deref() != Some(id) => {
+                    Some(idle.then(|| untell(job, id, asked == Some(id))))
+                }
+                (None, Some(asked)) if idle => refuse(job, asked, None, case).map(Some),
+                _ => None,
+            },
+        }
+    }
+
+    /// Tells of a hold what has not been told yet: the Event first, because its name makes it safe
+    /// to repeat; the owner's annotations last, because they say that all was told.
+    fn tell(
+        &self,
+        job: &Job,
+        lever: &dyn Lever,
+        told: Option<&str>,
+        hold: &HoldRecord,
+        case: &mut Case,
+    ) -> Option<(Step, Effect)> {
+        if case.accounted.as_deref() != Some(hold.id.as_str()) {
+            if self.is_on_record(job, hold) {
+                case.accounted = Some(hold.id.clone());
+            } else {
+                let event = hold.event(job_target(job));
+                return Some((Step::HoldEvent(hold.id.clone()), Effect::Publish(event)));
+            }
+        }
+        let known = told == Some(hold.id.as_str()) || case.told.as_ref() == Some(&hold.id);
+        if known || lever.is_on(job.metadata.uid) {
+            return None;
+        }
+        let patch = annotations_patch(&hold.on_owner());
+        Some((Step::Tell(hold.id.clone()), Effect::Explain { target: job_target(job), patch }))
+    }
+
+    /// What follows from the outcome of a step.
+    pub(super) fn conclude(&mut self, job: Uid, step: &Step, outcome: Outcome) {
+        let mut case = self.cases.remove(&job).unwrap_or_default();
+        let done = outcome.is_done();
+        match step {
+            Step::Hold | Step::Resume | Step::Clear => {
+                // A version that was refused for another reason than its age may be tried again.
+                if !done && outcome != Outcome::Conflict {
+                    case.spent = None;
+                }
+                if done && *step != Step::Hold {
+                    self.forgive(job);
+                }
+            }
+            Step::HoldEvent(id) => {
+                if done || matches!(outcome, Outcome::Rejected | Outcome::Forbidden) {
+                    case.accounted = Some(id.clone());
+                    self.record_hold(job, case.acting.take());
+                }
+            }
+            Step::Tell(id) => {
+                if done {
+                    case.told = Some(id.clone());
+                }
+            }
+            Step::Untell(id) => {
+                if done {
+                    case.untold = Some(id.clone());
+                }
+            }
+            Step::RefusedEvent(asked) => {
+                if done || matches!(outcome, Outcome::Rejected | Outcome::Forbidden) {
+                    case.refused = Some(asked.clone());
+                }
+            }
+            Step::RefuseResume(asked) => {
+                if done {
+                    case.withdrawn = Some(asked.clone());
+                }
+            }
+            Step::Report { policy, audit } => {
+                // Told before means counted before.
+                if outcome == Outcome::Applied {
+                    self.record_report(policy, *audit);
+                }
+            }
+        }
+        self.cases.insert(job, case);
+    }
+
+    /// A person has resumed the job: it gets a fresh count.
+    fn forgive(&mut self, job: Uid) {
+        let pods: Vec<Uid> = self.index.pods_of(job).map(|(uid, _)| uid).collect();
+        for pod in pods {
+            if let Some(row) = self.index.pod_mut(pod) {
+                row.history.forgive();
+            }
+        }
+        if let Some(row) = self.index.job_mut(job) {
+            row.vacated.clear();
+        }
+    }
+}
+
+/// Carries a person's request out: one patch starts the job and takes the mark away.
+fn resume(job: &Job, lever: &dyn Lever, case: &mut Case) -> Option<(Step, Effect)> {
+    let more = if lever.is_on(job.metadata.uid) { counted(job) } else { Annotations::new() };
+    let patch = lever.resume_patch(more);
+    pinned(lever, case, Verb::Resume, Step::Resume, patch)
+}
+
+/// Takes our mark from a job that somebody else has started.
+fn clear(job: &Job, lever: &dyn Lever, case: &mut Case) -> Option<(Step, Effect)> {
+    let more = if lever.is_on(job.metadata.uid) { counted(job) } else { Annotations::new() };
+    let patch = lever.clear_patch(more);
+    pinned(lever, case, Verb::Clear, Step::Clear, patch)
+}
+
+fn pinned(
+    lever: &dyn Lever,
+    case: &mut Case,
+    verb: Verb,
+    step: Step,
+    patch: crate::effect::Patch,
+) -> Option<(Step, Effect)> {
+    let target = lever.target();
+    if case.spent == target.resource_version {
+        return None;
+    }
+    case.spent.clone_from(&target.resource_version);
+    Some((step, Effect::Lever { verb, target, patch }))
+}
+
+/// Takes the word back from the owner. `by_person`: counts a resume.
+fn untell(job: &Job, id: &str, by_person: bool) -> (Step, Effect) {
+    let mut annotations: Annotations =
+        keys::EXPLANATION.into_iter().map(|key| (key, None)).collect();
+    if by_person {
+        annotations.extend(counted(job));
+    }
+    let patch = annotations_patch(&annotations);
+    (Step::Untell(id.to_owned()), Effect::Explain { target: job_target(job), patch })
+}
+
+/// One more resume by a person, and the request for it answered.
+fn counted(job: &Job) -> Annotations {
+    let resumes = resumes(job).saturating_add(1).to_string();
+    [(keys::RESUMES, Some(resumes)), (keys::RESUME, None)].into()
+}
+
+/// A request that names no hold of the job: says so once, then takes it away.
+fn refuse(job: &Job, asked: &str, hold: Option<&str>, case: &mut Case) -> Option<(Step, Effect)> {
+    if case.refused.as_deref() != Some(asked) {
+        let event = explain::refused_resume_event(job_target(job), asked, hold);
+        return Some((Step::RefusedEvent(asked.to_owned()), Effect::Publish(event)));
+    }
+    if case.withdrawn.as_deref() == Some(asked) {
+        return None; // taken away; the watch has yet to show it
+    }
+    let patch = annotations_patch(&[(keys::RESUME, None)].into());
+    Some((Step::RefuseResume(asked.to_owned()), Effect::Explain { target: job_target(job), patch }))
+}

@@ -1,0 +1,291 @@
+//! One job, decided: first the hold that it may be under, then its failing images.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::api::{Action, FailingState, RecentAction};
+use crate::effect::{Effect, EffectId, Target, TargetKind, Verb};
+use crate::engine::casebook::Note;
+use crate::engine::flight::{Purpose, Step};
+use crate::engine::{Due, Engine};
+use crate::explain::{self, HoldRecord};
+use crate::judge::{Evidence, Verdict, judge};
+use crate::keys;
+use crate::lever::Lever;
+use crate::objects::{Job, Uid};
+use crate::plan::{Plan, Reported, Situation, plan};
+use crate::quota::{Admission, QuotaView, Unmanaged};
+use crate::record::{Closed, Once, Runs};
+use crate::resolve::Effective;
+use crate::time::Now;
+
+/// One failing image of a job, and the Pod that has failed it most often.
+struct Failing {
+    image: Arc<str>,
+    pod: Option<Uid>,
+    runs: Runs,
+    once: Option<Once>,
+    moment: Result<(), Closed>,
+}
+
+impl Engine {
+    /// Looks at one job whole. At most one effect comes of it: the next follows its outcome.
+    pub(super) fn decide(&mut self, uid: Uid, now: Now, effects: &mut Vec<(EffectId, Effect)>) {
+        let mut case = self.cases.remove(&uid).unwrap_or_default();
+        let before = (case.held_by.clone(), case.notes.clone());
+        if let Some((purpose, effect)) = self.consider(uid, &mut case, now) {
+            case.busy = true;
+            self.flights.launch(Purpose::Case(uid, purpose), effect, effects);
+        }
+        if before != (case.held_by.clone(), case.notes.clone()) {
+            let policies = case.notes.values().chain(before.1.values()).map(|note| &note.policy);
+            let holders = case.held_by.iter().chain(&before.0);
+            self.dirty_policies.extend(policies.chain(holders).cloned());
+        }
+        if !case.is_empty() {
+            self.cases.insert(uid, case);
+        }
+    }
+
+    fn consider(&mut self, uid: Uid, case: &mut super::Case, now: Now) -> Option<(Step, Effect)> {
+        case.notes.clear();
+        let Some(job) = self.index.job(uid).and_then(|row| row.job.clone()) else {
+            *case = super::Case { busy: case.busy, ..super::Case::default() };
+            return None;
+        };
+        if job.is_finished() || job.metadata.deletion_timestamp.is_some() {
+            *case = super::Case { busy: case.busy, ..super::Case::default() };
+            return None;
+        }
+        let workload = self.index.workload_of(uid).cloned();
+        let unmanaged = Unmanaged(&job);
+        let (lever, quota): (&dyn Lever, &dyn QuotaView) = match &workload {
+            Some(workload) => (workload, workload),
+            // Kueue has yet to make the Workload, or doesn't know the queue.
+            None if job.metadata.labels.contains_key(keys::KUEUE_QUEUE) => return None,
+            None => (&job, &unmanaged),
+        };
+
+        let idle =
+            !case.busy && case.not_before.is_none_or(|at| at <= now.elapsed) && self.may_act(now);
+        if let Some(step) = self.keep(&job, lever, case, idle) {
+            return step;
+        }
+        self.weigh(&job, lever, quota, case, idle, now)
+    }
+
+    /// Judges the failing images of a job that is not held, and plans.
+    fn weigh(
+        &mut self,
+        job: &Job,
+        lever: &dyn Lever,
+        quota: &dyn QuotaView,
+        case: &mut super::Case,
+        idle: bool,
+        now: Now,
+    ) -> Option<(Step, Effect)> {
+        let uid = job.metadata.uid;
+        let failing = self.failing(uid, now);
+        if failing.is_empty() {
+            return None;
+        }
+        let policy = self.policies.governing(&quota.queue())?.clone();
+        let running_peers = self.index.pods_of(uid).any(|(_, pod)| pod.running);
+        let mut chosen = None;
+        for image in failing {
+            let Some(verdict) = judge(&policy.rules, &image.runs, image.once, now) else {
+                continue;
+            };
+            if let Verdict::Counting { due: Some(due), .. } = verdict {
+                self.deadlines.insert((due, Due::Job(uid)));
+            }
+            let situation = Situation {
+                mode: policy.mode,
+                admission: quota.admission(),
+                ignored: job.metadata.annotations.contains_key(keys::IGNORE),
+                paused: self.paused.is_some() || policy.paused.is_some(),
+                resumes: resumes(job),
+                running_peers,
+                moment: image.moment,
+            };
+            let plan = plan(verdict, &situation);
+            case.notes.insert(Arc::clone(&image.image), note(&policy, &image, verdict, plan));
+            let better = matches!(plan, Plan::Act { .. })
+                || matches!(plan, Plan::Report(_)) && chosen.is_none();
+            if better && !matches!(chosen, Some((_, _, Plan::Act { .. }))) {
+                let spoken = evidence(verdict);
+                if !matches!(plan, Plan::Report(r) if is_told(case, quota, &image.image, r)) {
+                    chosen = Some((image, spoken, plan));
+                }
+            }
+        }
+        let (image, evidence, plan) = chosen?;
+        if !idle {
+            return None;
+        }
+        match plan {
+            Plan::Act { action: Action::SuspendJob, rule, evidence, admission } => {
+                self.hold(job, lever, case, &policy, rule, &image, &evidence, admission, now)
+            }
+            Plan::Report(reported) => {
+                Some(report(job, quota, case, &policy, &image.image, &evidence, reported))
+            }
+            Plan::Act { .. } | Plan::Count | Plan::Wait(_) => None,
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "everything that a hold is made of, once")]
+    fn hold(
+        &self,
+        job: &Job,
+        lever: &dyn Lever,
+        case: &mut super::Case,
+        policy: &Effective,
+        rule: &str,
+        image: &Failing,
+        evidence: &Evidence,
+        admission: Timestamp,
+        now: Now,
+    ) -> Option<(Step, Effect)> {
+        let target = lever.target();
+        if case.spent == target.resource_version || lever.is_stopped() {
+            return None;
+        }
+        let hold = HoldRecord::new(
+            job,
+            &policy.policy.name,
+            rule,
+            &image.image,
+            evidence,
+            admission,
+            now.wall,
+        );
+        let pod = image.pod.and_then(|pod| self.index.pod(pod)).map(|pod| pod.name.to_string());
+        case.acting = Some(RecentAction {
+            time: hold.at,
+            job: job.metadata.name.clone(),
+            pod,
+            image: hold.image.clone(),
+            cause: hold.cause,
+            action: Action::SuspendJob,
+            outcome: String::new(),
+        });
+        case.spent.clone_from(&target.resource_version);
+        let patch = lever.hold_patch(&hold.on_lever());
+        Some((Step::Hold, Effect::Lever { verb: Verb::Hold, target, patch }))
+    }
+
+    /// The images of a job that have failed, each with the Pod that has failed it most often: the
+    /// highest count of any one Pod is the job's, never the sum.
+    fn failing(&self, job: Uid, now: Now) -> Vec<Failing> {
+        let mut best: BTreeMap<Arc<str>, Failing> = BTreeMap::new();
+        for (uid, pod) in self.index.pods_of(job) {
+            for (image, track) in pod.history.tracks() {
+                let moment = if track.once.is_some() {
+                    Ok(()) // written once: no pull follows, so none can be running
+                } else {
+                    pod.history.moment(image, now, &self.config.timing)
+                };
+                let higher = best.get(image).is_none_or(|known| {
+                    (track.runs.failed_pulls(), moment.is_ok())
+                        > (known.runs.failed_pulls(), known.moment.is_ok())
+                });
+                if higher {
+                    let failing = Failing {
+                        image: Arc::clone(image),
+                        pod: Some(uid),
+                        runs: track.runs.clone(),
+                        once: track.once,
+                        moment,
+                    };
+                    best.insert(Arc::clone(image), failing);
+                }
+            }
+        }
+        best.into_values().collect()
+    }
+}
+
+/// How often people have resumed the job.
+pub(super) fn resumes(job: &Job) -> u32 {
+    job.metadata.annotation(keys::RESUMES).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The Job as a target, not pinned to a version.
+pub(super) fn job_target(job: &Job) -> Target {
+    Target {
+        kind: TargetKind::Job,
+        key: job.metadata.key(),
+        uid: job.metadata.uid,
+        resource_version: None,
+    }
+}
+
+fn evidence(verdict: Verdict<'_>) -> Evidence {
+    match verdict {
+        Verdict::NoRule(evidence)
+        | Verdict::Counting { evidence, .. }
+        | Verdict::Reached { evidence, .. } => evidence,
+    }
+}
+
+fn note(policy: &Effective, image: &Failing, verdict: Verdict<'_>, plan: Plan<'_>) -> Note {
+    let (state, reason) = match plan {
+        Plan::Count => (FailingState::Counting, None),
+        Plan::Wait(wait) => (FailingState::Waiting, Some(wait.as_str())),
+        Plan::Report(reported) => (FailingState::Reported, Some(reported.as_str())),
+        Plan::Act { .. } => (FailingState::Waiting, Some("Acting")),
+    };
+    let missing = match verdict {
+        Verdict::Counting { rule, evidence, .. } => {
+            rule.threshold.failed_pulls.saturating_sub(evidence.failed_pulls)
+        }
+        Verdict::NoRule(_) | Verdict::Reached { .. } => 0,
+    };
+    Note {
+        policy: policy.policy.clone(),
+        pod: image.pod.unwrap_or(Uid::NIL),
+        evidence: evidence(verdict),
+        state,
+        reason,
+        missing,
+    }
+}
+
+fn since(quota: &dyn QuotaView) -> Option<Timestamp> {
+    match quota.admission() {
+        Admission::Since(at) => Some(at),
+        Admission::None | Admission::Foreign(_) => None,
+    }
+}
+
+/// Whether a report was given in this admission.
+fn is_told(
+    case: &super::Case,
+    quota: &dyn QuotaView,
+    image: &Arc<str>,
+    reported: Reported,
+) -> bool {
+    case.reported.contains(&(since(quota), Arc::clone(image), reported.as_str()))
+}
+
+fn report(
+    job: &Job,
+    quota: &dyn QuotaView,
+    case: &mut super::Case,
+    policy: &Effective,
+    image: &Arc<str>,
+    evidence: &Evidence,
+    reported: Reported,
+) -> (Step, Effect) {
+    let admission = since(quota);
+    case.reported.insert((admission, Arc::clone(image), reported.as_str()));
+    let audit = matches!(reported, Reported::Audit(_));
+    if audit {
+        case.audited.insert(Arc::clone(image));
+    }
+    let event = explain::report_event(job_target(job), admission, image, evidence, reported);
+    (Step::Report { policy: policy.policy.clone(), audit }, Effect::Publish(event))
+}

@@ -1,0 +1,70 @@
+//! Effects without an outcome, and what each was for.
+
+use std::collections::BTreeMap;
+
+use crate::effect::{Effect, EffectId};
+use crate::objects::{Key, Uid};
+
+/// What an effect was for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A step of a job's case.
+    Case(Uid, Step),
+    /// A policy's status.
+    Status(Key),
+}
+
+/// A step of a job's case that waits for its outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The hold itself.
+    Hold,
+    /// A person's resume, carried out for them.
+    Resume,
+    /// Our mark taken from a job that a person has started.
+    Clear,
+    /// The Event that tells of a hold, with its id.
+    HoldEvent(String),
+    /// The hold told to the owner, with its id.
+    Tell(String),
+    /// The word taken back from the owner, with the hold's id.
+    Untell(String),
+    /// A resume request that names no hold is taken away.
+    RefuseResume(String),
+    /// The Event for such a request.
+    RefusedEvent(String),
+    /// The Event of a job that is only reported.
+    Report {
+        /// The policy that counts it.
+        policy: Key,
+        /// Whether mode Audit was the reason.
+        audit: bool,
+    },
+}
+
+/// All effects without an outcome.
+#[derive(Debug, Default)]
+pub(super) struct Flights {
+    next: u64,
+    open: BTreeMap<EffectId, Purpose>,
+}
+
+impl Flights {
+    /// Gives an effect its id and remembers what it is for.
+    pub(super) fn launch(
+        &mut self,
+        purpose: Purpose,
+        effect: Effect,
+        effects: &mut Vec<(EffectId, Effect)>,
+    ) {
+        self.next += 1;
+        let id = EffectId(self.next);
+        self.open.insert(id, purpose);
+        effects.push((id, effect));
+    }
+
+    /// An effect has its outcome.
+    pub(super) fn land(&mut self, id: EffectId) -> Option<Purpose> {
+        self.open.remove(&id)
+    }
+}

@@ -1,0 +1,261 @@
+//! What comes in: rows are brought up to date, failed pulls counted, and what may have to be
+//! decided anew is marked.
+
+use std::collections::BTreeSet;
+
+use crate::effect::{EffectId, Outcome};
+use crate::engine::flight::{Purpose, Step};
+use crate::engine::{Due, Engine};
+use crate::input::{Change, Input, Kind};
+use crate::objects::{Job, LocalQueue, Object, Pod, Uid, Workload};
+use crate::observe::observe;
+use crate::record::{Arrival, Step as Counted};
+use crate::time::Now;
+
+impl Engine {
+    pub(super) fn take(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Pod(change) => {
+                let put = |engine: &mut Self, pod, listed| engine.put_pod(&pod, listed, now);
+                self.change(Kind::Pod, change, put, Self::drop_pod);
+            }
+            Input::Job(change) => {
+                self.change(Kind::Job, change, |e, job, _| e.put_job(job), Self::drop_job);
+            }
+            Input::Workload(change) => {
+                let put = |engine: &mut Self, workload, _| engine.put_workload(workload);
+                self.change(Kind::Workload, change, put, Self::drop_workload);
+            }
+            Input::LocalQueue(change) => {
+                let put = |engine: &mut Self, queue, _| engine.put_queue(&queue);
+                self.change(Kind::LocalQueue, change, put, Self::drop_queue);
+            }
+            Input::Policy(change) => {
+                let put = |engine: &mut Self, policy, _| engine.put_policy(policy, now);
+                self.change(Kind::Policy, change, put, Self::drop_policy);
+            }
+            // Nothing rests on these yet.
+            Input::ClusterQueue(_) | Input::Node(_) | Input::Deadline => {}
+            Input::ListBegun(kind) => drop(self.listed.insert(kind, BTreeSet::new())),
+            Input::ListEnded(kind) => self.end_list(kind),
+            Input::KindAbsent(kind) => {
+                self.absent.insert(kind);
+                self.end_list(kind);
+            }
+            Input::Leadership(until) => {
+                let before = self.leader_until.is_some_and(|until| now.elapsed < until);
+                self.leader_until = until;
+                if !before && until.is_some() {
+                    self.mark_all();
+                }
+            }
+            Input::Paused(why) => {
+                if self.paused != why {
+                    self.paused = why;
+                    self.mark_all();
+                }
+            }
+            Input::Done(effect, outcome) => self.land(effect, outcome, now),
+        }
+    }
+
+    fn change<T: Object>(
+        &mut self,
+        kind: Kind,
+        change: Change<T>,
+        put: impl FnOnce(&mut Self, T, bool),
+        gone: impl FnOnce(&mut Self, Uid),
+    ) {
+        let (object, listed) = match change {
+            Change::Listed(object) => (object, true),
+            Change::Seen(object) => (object, false),
+            Change::Gone(object) => return gone(self, object.meta().uid),
+        };
+        let uid = object.meta().uid;
+        if uid == Uid::NIL {
+            return;
+        }
+        if let Some(seen) = self.listed.get_mut(&kind) {
+            seen.insert(uid);
+        }
+        put(self, object, listed);
+    }
+
+    /// A list is whole: what was not in it is gone.
+    fn end_list(&mut self, kind: Kind) {
+        let seen = self.listed.remove(&kind).unwrap_or_default();
+        let mut known: Vec<Uid> = match kind {
+            Kind::Pod => self.index.pod_uids().collect(),
+            Kind::Job => {
+                self.index.jobs().filter(|(_, row)| row.job.is_some()).map(|(uid, _)| uid).collect()
+            }
+            Kind::Workload => self.index.workload_uids().collect(),
+            Kind::LocalQueue => self.local_queues.keys().copied().collect(),
+            Kind::Policy => self.policy_states.values().map(|state| state.uid).collect(),
+            Kind::ClusterQueue | Kind::Node => Vec::new(),
+        };
+        known.retain(|uid| !seen.contains(uid));
+        for uid in known {
+            match kind {
+                Kind::Pod => self.drop_pod(uid),
+                Kind::Job => self.drop_job(uid),
+                Kind::Workload => self.drop_workload(uid),
+                Kind::LocalQueue => self.drop_queue(uid),
+                Kind::Policy => self.drop_policy(uid),
+                Kind::ClusterQueue | Kind::Node => {}
+            }
+        }
+        let was_synced = self.is_synced();
+        if !self.absent.contains(&kind) || !seen.is_empty() {
+            self.absent.remove(&kind);
+            self.synced.insert(kind);
+        }
+        if kind == Kind::LocalQueue {
+            self.dirty_policies.extend(self.policy_states.keys().cloned());
+        }
+        if !was_synced && self.is_synced() {
+            self.bequeath_checkpoints();
+            self.mark_all();
+        }
+    }
+
+    /// Everything is to be decided anew.
+    pub(super) fn mark_all(&mut self) {
+        self.dirty_jobs.extend(self.index.jobs().map(|(uid, _)| uid));
+        self.dirty_policies.extend(self.policy_states.keys().cloned());
+    }
+
+    fn put_pod(&mut self, pod: &Pod, listed: bool, now: Now) {
+        let meta = &pod.metadata;
+        let Some(owner) = meta.controller() else { return };
+        if owner.kind != "Job" || owner.api_version != "batch/v1" {
+            return;
+        }
+        let (uid, job) = (meta.uid, owner.uid);
+        let images: Vec<&str> = pod
+            .spec
+            .init_containers
+            .iter()
+            .chain(&pod.spec.containers)
+            .map(|container| container.image.as_str())
+            .chain(
+                pod.spec.volumes.iter().filter_map(|v| Some(v.image.as_ref()?.reference.as_str())),
+            )
+            .collect();
+        let (name, node) = (&meta.name, &pod.spec.node_name);
+        self.index.put_pod(uid, job, name, node, &images, meta.creation_timestamp);
+        self.dirty_jobs.insert(job);
+
+        if let Some(seen) = observe(pod) {
+            let arrival = Arrival { listed, wrote: meta.kubelet_wrote };
+            self.count(uid, job, &seen, arrival, now);
+        } else if meta.deletion_timestamp.is_some()
+            || matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+        {
+            self.vacate(uid);
+        }
+    }
+
+    fn count(
+        &mut self,
+        uid: Uid,
+        job: Uid,
+        seen: &crate::observe::Observation,
+        arrival: Arrival,
+        now: Now,
+    ) {
+        let Some(mut vacated) = self.index.job_mut(job).map(|row| std::mem::take(&mut row.vacated))
+        else {
+            return;
+        };
+        let timing = self.config.timing;
+        if let Some(row) = self.index.pod_mut(uid) {
+            row.running = seen.running;
+            row.ending = false;
+            let steps =
+                row.history.record(seen, arrival, now, &timing, |image| vacated.take(image));
+            for (image, step) in steps {
+                if step == Counted::Started {
+                    vacated.settle(&image);
+                    self.started_after_audit(job, &image);
+                }
+            }
+        }
+        self.restore_pod(uid, job, now);
+        if let Some(row) = self.index.job_mut(job) {
+            row.vacated = vacated;
+        }
+    }
+
+    /// A Pod is ending: what it has counted waits for the one that replaces it.
+    fn vacate(&mut self, uid: Uid) {
+        let Some(row) = self.index.pod_mut(uid) else { return };
+        row.ending = true;
+        row.running = false;
+        let (job, history) = (row.job, std::mem::take(&mut row.history));
+        if let Some(row) = self.index.job_mut(job) {
+            for (image, runs) in history.into_runs() {
+                row.vacated.leave(image, runs);
+            }
+        }
+    }
+
+    fn drop_pod(&mut self, uid: Uid) {
+        self.vacate(uid);
+        if let Some(row) = self.index.remove_pod(uid) {
+            self.dirty_jobs.insert(row.job);
+        }
+    }
+
+    fn put_job(&mut self, job: Job) {
+        self.dirty_jobs.insert(job.metadata.uid);
+        self.index.put_job(job);
+    }
+
+    fn drop_job(&mut self, uid: Uid) {
+        self.index.remove_job(uid);
+        self.dirty_jobs.insert(uid);
+    }
+
+    fn put_workload(&mut self, workload: Workload) {
+        self.dirty_jobs.extend(self.index.put_workload(workload));
+    }
+
+    fn drop_workload(&mut self, uid: Uid) {
+        self.dirty_jobs.extend(self.index.remove_workload(uid));
+    }
+
+    fn put_queue(&mut self, queue: &LocalQueue) {
+        let key = queue.metadata.key();
+        self.mark_policies_of(&key.namespace);
+        self.local_queues.insert(queue.metadata.uid, key);
+    }
+
+    fn drop_queue(&mut self, uid: Uid) {
+        if let Some(key) = self.local_queues.remove(&uid) {
+            self.mark_policies_of(&key.namespace);
+        }
+    }
+
+    /// An effect has its outcome.
+    fn land(&mut self, effect: EffectId, outcome: Outcome, now: Now) {
+        match self.flights.land(effect) {
+            Some(Purpose::Case(job, step)) => self.land_step(job, &step, outcome, now),
+            Some(Purpose::Status(key)) => self.land_status(&key, outcome, now),
+            None => {}
+        }
+    }
+
+    fn land_step(&mut self, job: Uid, step: &Step, outcome: Outcome, now: Now) {
+        self.dirty_jobs.insert(job);
+        let case = self.cases.entry(job).or_default();
+        case.busy = false;
+        if outcome.is_done() || matches!(outcome, Outcome::Gone) {
+            case.proceed();
+        } else {
+            let at = case.pause(now.elapsed);
+            self.deadlines.insert((at, Due::Job(job)));
+        }
+        self.conclude(job, step, outcome);
+    }
+}

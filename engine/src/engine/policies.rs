@@ -1,0 +1,252 @@
+//! Every policy: what was said of it last, the counters that only its status keeps, and the
+//! checkpoint that its status is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::api::{
+    Action, ActionCounts, AuditCounts, BudgetUse, FailingJob, ImagePullPolicyStatus, RecentAction,
+    bounds,
+};
+use crate::effect::Outcome;
+use crate::engine::{Due, Engine};
+use crate::explain::HoldRecord;
+use crate::lever::Lever;
+use crate::objects::{Job, Key, Policy, Uid};
+use crate::record::{Run, Runs};
+use crate::time::Now;
+
+/// One policy.
+#[derive(Debug)]
+pub(super) struct PolicyState {
+    /// Its uid.
+    pub(super) uid: Uid,
+    /// It, as it was seen last.
+    pub(super) policy: Policy,
+    /// The status that the API server has, as far as is known.
+    pub(super) written: ImagePullPolicyStatus,
+    /// A write has no outcome yet.
+    pub(super) writing: Option<Box<ImagePullPolicyStatus>>,
+    /// When the last write was given.
+    pub(super) wrote: Option<Duration>,
+    /// What only the status keeps.
+    pub(super) counters: Counters,
+    /// What the status said of failing jobs when it was first seen, until it is put back.
+    checkpoint: Vec<FailingJob>,
+}
+
+/// What only the status keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counters {
+    pub(super) actions: ActionCounts,
+    pub(super) audit: AuditCounts,
+    pub(super) budget: BudgetUse,
+    pub(super) recent: Vec<RecentAction>,
+}
+
+impl Counters {
+    fn read(status: &ImagePullPolicyStatus) -> Self {
+        Self {
+            actions: status.actions,
+            audit: status.audit,
+            budget: status.budget,
+            recent: status.recent_actions.clone(),
+        }
+    }
+
+    fn remember(&mut self, action: RecentAction) {
+        self.recent.insert(0, action);
+        self.recent.truncate(MOST_RECENT);
+    }
+}
+
+/// How many actions `status.recentActions` keeps.
+const MOST_RECENT: usize = bounds::RECENT_ACTIONS;
+
+impl Engine {
+    pub(super) fn put_policy(&mut self, policy: Policy, now: Now) {
+        let key = policy.metadata.key();
+        self.policies.put(&policy);
+        let leads = self.leader_until.is_some_and(|until| now.elapsed < until);
+        match self.policy_states.get_mut(&key) {
+            Some(state) if state.uid == policy.metadata.uid => {
+                state.written = policy.status.clone();
+                if !leads {
+                    // Whoever leads counts; a standby takes the leader's word.
+                    state.counters = Counters::read(&policy.status);
+                }
+                state.policy = policy;
+            }
+            _ => {
+                let state = PolicyState {
+                    uid: policy.metadata.uid,
+                    written: policy.status.clone(),
+                    writing: None,
+                    wrote: None,
+                    counters: Counters::read(&policy.status),
+                    checkpoint: policy.status.failing.clone(),
+                    policy,
+                };
+                self.policy_states.insert(key.clone(), state);
+            }
+        }
+        self.mark_namespace(&key.namespace);
+    }
+
+    pub(super) fn drop_policy(&mut self, uid: Uid) {
+        let found = self.policy_states.iter().find(|(_, state)| state.uid == uid);
+        if let Some(key) = found.map(|(key, _)| key.clone()) {
+            self.policy_states.remove(&key);
+            self.policies.remove(&key);
+            self.mark_namespace(&key.namespace);
+        }
+    }
+
+    /// Jobs and policies of a namespace are to be looked at anew.
+    fn mark_namespace(&mut self, namespace: &str) {
+        let jobs = self.index.jobs().filter(|(_, row)| {
+            row.job.as_ref().is_some_and(|job| job.metadata.namespace == namespace)
+        });
+        self.dirty_jobs.extend(jobs.map(|(uid, _)| uid));
+        self.mark_policies_of(namespace);
+    }
+
+    pub(super) fn mark_policies_of(&mut self, namespace: &str) {
+        let keys = self.policy_states.keys().filter(|key| key.namespace == namespace);
+        self.dirty_policies.extend(keys.cloned());
+    }
+
+    /// A hold was told of: it counts now.
+    pub(super) fn record_hold(&mut self, job: Uid, acting: Option<RecentAction>) {
+        let Some(row) = self.index.job(job).and_then(|row| row.job.as_ref()) else { return };
+        let lever: &dyn Lever = match self.index.workload_of(job) {
+            Some(workload) => workload,
+            None => row,
+        };
+        let Some(hold) = HoldRecord::read(lever.meta()) else { return };
+        let key = Key::new(row.metadata.namespace.clone(), hold.policy.clone());
+        let action = RecentAction {
+            outcome: Outcome::Applied.as_str().to_owned(),
+            ..acting.unwrap_or_else(|| RecentAction {
+                time: hold.at,
+                job: row.metadata.name.clone(),
+                pod: None,
+                image: hold.image.clone(),
+                cause: hold.cause,
+                action: Action::SuspendJob,
+                outcome: String::new(),
+            })
+        };
+        if let Some(state) = self.policy_states.get_mut(&key) {
+            state.counters.actions.suspended += 1;
+            state.counters.remember(action);
+            self.dirty_policies.insert(key);
+        }
+    }
+
+    /// Whether a hold has been counted: it is among the newest actions, or older than all of them.
+    pub(super) fn is_on_record(&self, job: &Job, hold: &HoldRecord) -> bool {
+        let key = Key::new(job.metadata.namespace.clone(), hold.policy.clone());
+        let Some(state) = self.policy_states.get(&key) else { return false };
+        let recent = &state.counters.recent;
+        let listed = recent.iter().any(|a| a.job == job.metadata.name && a.time == hold.at);
+        let older = recent.len() >= MOST_RECENT && recent.last().is_some_and(|a| hold.at < a.time);
+        listed || older
+    }
+
+    /// A job was reported.
+    pub(super) fn record_report(&mut self, policy: &Key, audit: bool) {
+        if let Some(state) = self.policy_states.get_mut(policy) {
+            if audit {
+                state.counters.audit.would_have_acted += 1;
+            } else {
+                state.counters.actions.reported += 1;
+            }
+            self.dirty_policies.insert(policy.clone());
+        }
+    }
+
+    /// An image has started in a job. Where Audit would have acted, that would have been wrong.
+    pub(super) fn started_after_audit(&mut self, job: Uid, image: &Arc<str>) {
+        let Some(case) = self.cases.get_mut(&job) else { return };
+        let policy = case.notes.get(image).map(|note| note.policy.clone());
+        if case.audited.remove(image)
+            && let Some(policy) = policy
+            && let Some(state) = self.policy_states.get_mut(&policy)
+        {
+            state.counters.audit.later_started += 1;
+            self.dirty_policies.insert(policy);
+        }
+    }
+
+    /// Puts back what the checkpoints say of a Pod that has just been seen failing.
+    pub(super) fn restore_pod(&mut self, pod: Uid, job: Uid, now: Now) {
+        let uid = pod.to_string();
+        let most = self.most_failed_pulls(pod, now);
+        for state in self.policy_states.values_mut() {
+            let found = state
+                .checkpoint
+                .extract_if(.., |entry| entry.pod_uid == uid && Uid::parse(&entry.uid) == job);
+            for entry in found {
+                if let Some(row) = self.index.pod_mut(pod)
+                    && row.history.track(&entry.image).is_some()
+                {
+                    row.history.restore(&entry.image, checkpoint_runs(&entry, most));
+                }
+            }
+        }
+    }
+
+    /// What is left of the checkpoints belongs to Pods that are gone: those that replace them take
+    /// it over. Called once, when everything has been listed.
+    pub(super) fn bequeath_checkpoints(&mut self) {
+        for state in self.policy_states.values_mut() {
+            for entry in std::mem::take(&mut state.checkpoint) {
+                let pod = Uid::parse(&entry.pod_uid);
+                let job = Uid::parse(&entry.uid);
+                if let Some(row) = self.index.pod_mut(pod) {
+                    if row.history.track(&entry.image).is_some() {
+                        row.history.restore(&entry.image, checkpoint_runs(&entry, u32::MAX));
+                    }
+                } else if let Some(row) = self.index.job_mut(job) {
+                    let image = Arc::from(entry.image.as_str());
+                    row.vacated.leave(image, checkpoint_runs(&entry, u32::MAX));
+                }
+            }
+        }
+    }
+
+    /// The most failed pulls that a Pod can have by now, by the kubelet's schedule.
+    fn most_failed_pulls(&self, pod: Uid, now: Now) -> u32 {
+        let created = self.index.pod(pod).and_then(|row| row.created);
+        let age = created.and_then(|at| Duration::try_from(now.wall.duration_since(at)).ok());
+        age.map_or(u32::MAX, |age| self.config.timing.most_failed_pulls(age))
+    }
+
+    /// A write of a status has its outcome.
+    pub(super) fn land_status(&mut self, key: &Key, outcome: Outcome, now: Now) {
+        let Some(state) = self.policy_states.get_mut(key) else { return };
+        if let Some(status) = state.writing.take()
+            && outcome.is_done()
+        {
+            state.written = *status;
+        }
+        if outcome.is_done() {
+            self.dirty_policies.insert(key.clone());
+        } else {
+            let at = now.elapsed + self.config.status_interval;
+            self.deadlines.insert((at, Due::Policy(key.clone())));
+        }
+    }
+}
+
+fn checkpoint_runs(entry: &FailingJob, most: u32) -> Runs {
+    let mut runs = Runs::of(Run {
+        cause: entry.cause,
+        failed_pulls: entry.failed_pulls.max(1),
+        first: entry.first_failure_time,
+        last: entry.last_failure_time.max(entry.first_failure_time),
+    });
+    runs.cap(most.max(1));
+    runs
+}

@@ -1,0 +1,264 @@
+//! A policy's status, composed from what is known, and when it is worth a write.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::{
+    Action, Condition, ConditionStatus, EVERY_LOCAL_QUEUE, FailingJob, ImagePullPolicySpec,
+    ImagePullPolicyStatus, QueueKind, QueueRef, QueueState, QueueStatus, READY, STALLED, bounds,
+    clip,
+};
+use crate::effect::{Effect, EffectId, Target, TargetKind};
+use crate::engine::flight::Purpose;
+use crate::engine::policies::PolicyState;
+use crate::engine::{Due, Engine};
+use crate::explain::seconds;
+use crate::input::Kind;
+use crate::objects::Key;
+use crate::plan::is_available;
+use crate::time::Now;
+
+/// Also what matters is not written more often than this.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Composes the status of a policy and gives the write, where one is due.
+    pub(super) fn summarise(&mut self, key: &Key, now: Now, effects: &mut Vec<(EffectId, Effect)>) {
+        if !self.may_act(now) {
+            return;
+        }
+        let Some(state) = self.policy_states.get(key) else { return };
+        if state.writing.is_some() {
+            return; // its outcome brings us back
+        }
+        let status = self.compose(key, state, now);
+        if status == state.written {
+            return;
+        }
+        let interval = if is_checkpoint_only(&status, &state.written) {
+            self.config.status_interval
+        } else {
+            LEAST_PAUSE
+        };
+        let due = state.wrote.map_or(now.elapsed, |wrote| wrote + interval);
+        if due > now.elapsed {
+            self.deadlines.insert((due, Due::Policy(key.clone())));
+            return;
+        }
+        let target = Target {
+            kind: TargetKind::Policy,
+            key: key.clone(),
+            uid: state.uid,
+            resource_version: None,
+        };
+        let status = Box::new(status);
+        if let Some(state) = self.policy_states.get_mut(key) {
+            state.wrote = Some(now.elapsed);
+            state.writing = Some(status.clone());
+        }
+        let effect = Effect::WriteStatus { target, status };
+        self.flights.launch(Purpose::Status(key.clone()), effect, effects);
+    }
+
+    fn compose(&self, key: &Key, state: &PolicyState, now: Now) -> ImagePullPolicyStatus {
+        let meta = &state.policy.metadata;
+        let queues = match &state.policy.spec {
+            Ok(spec) => spec.queues.iter().map(|claim| self.queue_status(key, claim)).collect(),
+            Err(_) => Vec::new(),
+        };
+        let conditions = self.conditions(state, &queues, now.wall);
+        ImagePullPolicyStatus {
+            observed_generation: meta.generation,
+            conditions,
+            queues,
+            held_jobs: u32::try_from(self.held_by(key)).unwrap_or(u32::MAX),
+            actions: state.counters.actions,
+            audit: state.counters.audit,
+            budget: state.counters.budget,
+            failing: self.failing_jobs(key),
+            outages: Vec::new(),
+            silent_pulls: 0,
+            recent_actions: state.counters.recent.clone(),
+        }
+    }
+
+    fn held_by(&self, key: &Key) -> usize {
+        self.cases.values().filter(|case| case.held_by.as_ref() == Some(key)).count()
+    }
+
+    /// Failing jobs without a hold, the nearest to an action first.
+    fn failing_jobs(&self, key: &Key) -> Vec<FailingJob> {
+        let mut entries: Vec<(u32, FailingJob)> = Vec::new();
+        for (uid, case) in &self.cases {
+            let Some(job) = self.index.job_key(*uid) else { continue };
+            for (image, note) in case.notes.iter().filter(|(_, note)| note.policy == *key) {
+                let entry = FailingJob {
+                    job: job.name.clone(),
+                    uid: uid.to_string(),
+                    pod_uid: note.pod.to_string(),
+                    image: clip(image, bounds::IMAGE),
+                    cause: note.evidence.cause,
+                    failed_pulls: note.evidence.failed_pulls,
+                    first_failure_time: seconds(note.evidence.first),
+                    last_failure_time: seconds(note.evidence.last),
+                    state: note.state,
+                    reason: note.reason.map(str::to_owned),
+                };
+                entries.push((note.missing, entry));
+            }
+        }
+        entries.sort_by(|(a, x), (b, y)| {
+            (a, x.state, &x.job, &x.image).cmp(&(b, y.state, &y.job, &y.image))
+        });
+        entries.truncate(bounds::FAILING);
+        entries.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    fn queue_status(&self, key: &Key, claim: &QueueRef) -> QueueStatus {
+        let winner = self.policies.governing_claim(&key.namespace, claim);
+        let contested = winner.filter(|policy| policy.policy != *key);
+        let state = if contested.is_some() {
+            QueueState::Contested
+        } else if self.exists(&key.namespace, claim) {
+            QueueState::Governed
+        } else {
+            QueueState::NotFound
+        };
+        QueueStatus {
+            kind: claim.kind,
+            name: claim.name.clone(),
+            state,
+            contested_by: contested.map(|policy| policy.policy.name.clone()),
+        }
+    }
+
+    fn exists(&self, namespace: &str, claim: &QueueRef) -> bool {
+        match (claim.kind, claim.name.as_deref()) {
+            (QueueKind::NoQueue, _) | (QueueKind::LocalQueue, Some(EVERY_LOCAL_QUEUE)) => true,
+            (QueueKind::LocalQueue, name) => self
+                .local_queues
+                .values()
+                .any(|queue| queue.namespace == namespace && Some(queue.name.as_str()) == name),
+        }
+    }
+
+    fn conditions(
+        &self,
+        state: &PolicyState,
+        queues: &[QueueStatus],
+        now: Timestamp,
+    ) -> Vec<Condition> {
+        let (reason, message, ready) = match &state.policy.spec {
+            Err(error) => {
+                ("Unreadable", format!("this version cannot read the spec: {error}"), false)
+            }
+            Ok(spec) => self.readiness(state, spec, queues),
+        };
+        let mut conditions = vec![(READY, ready, reason, message.clone())];
+        if !ready {
+            conditions.push((STALLED, true, reason, message));
+        }
+        conditions
+            .into_iter()
+            .map(|(kind, holds, reason, message)| {
+                let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
+                let old = state.written.conditions.iter().find(|c| c.type_ == kind);
+                let since = old.filter(|c| c.status == status).map(|c| c.last_transition_time);
+                Condition {
+                    type_: kind.to_owned(),
+                    status,
+                    observed_generation: state.policy.metadata.generation,
+                    last_transition_time: since.unwrap_or_else(|| seconds(now)),
+                    reason: reason.to_owned(),
+                    message: clip(&message, bounds::CONDITION_MESSAGE),
+                }
+            })
+            .collect()
+    }
+
+    fn readiness(
+        &self,
+        state: &PolicyState,
+        spec: &ImagePullPolicySpec,
+        queues: &[QueueStatus],
+    ) -> (&'static str, String, bool) {
+        let named = |wanted: QueueState| -> Vec<String> {
+            let found = queues.iter().filter(|queue| queue.state == wanted);
+            found
+                .map(|queue| {
+                    let name = queue.name.as_deref().unwrap_or("NoQueue");
+                    match &queue.contested_by {
+                        Some(other) => format!("{name} (by policy {other})"),
+                        None => name.to_owned(),
+                    }
+                })
+                .collect()
+        };
+        let contested = named(QueueState::Contested);
+        if !contested.is_empty() {
+            let text = format!(
+                "another policy governs {}: remove the queue from one of the two",
+                contested.join(", ")
+            );
+            return ("QueueContested", text, false);
+        }
+        let missing = named(QueueState::NotFound);
+        if !missing.is_empty() {
+            let hint = if self.absent.contains(&Kind::LocalQueue) {
+                "Kueue's CRDs are not installed in this cluster"
+            } else {
+                "create the LocalQueue in this namespace, or correct the name"
+            };
+            let text = format!("no such LocalQueue: {}; {hint}", missing.join(", "));
+            return ("QueueNotFound", text, false);
+        }
+        if let Some(why) = self.paused.as_ref() {
+            return ("Paused", format!("an operator has paused everything: {why}"), true);
+        }
+        if let Some(why) = state.policy.metadata.annotation(crate::keys::PAUSED) {
+            return ("Paused", format!("an operator has paused this policy: {why}"), true);
+        }
+        ("Governing", format!("mode {:?}{}", spec.mode, without_effect(spec)), true)
+    }
+}
+
+/// What the spec sets, or leaves to a default, that this version does not carry out.
+fn without_effect(spec: &ImagePullPolicySpec) -> String {
+    let mut parts = Vec::new();
+    let rules = spec.effective_rules();
+    let mut actions: Vec<Action> =
+        rules.iter().map(|rule| rule.action).filter(|action| !is_available(*action)).collect();
+    actions.sort_unstable();
+    actions.dedup();
+    if !actions.is_empty() {
+        let names: Vec<String> = actions.iter().map(|action| format!("{action:?}")).collect();
+        parts.push(format!("{} is carried out as Report", names.join(", ")));
+    }
+    let plain = ImagePullPolicySpec::for_queues(Vec::new());
+    let fields = [
+        ("spec.hold", spec.hold != plain.hold),
+        ("spec.requeue", spec.requeue != plain.requeue),
+        ("spec.outage", spec.outage != plain.outage),
+        ("spec.budget", spec.budget != plain.budget),
+    ];
+    let set: Vec<&str> = fields.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
+    if !set.is_empty() {
+        parts.push(format!("{} has no effect", set.join(", ")));
+    }
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!("; in this version {}", parts.join(", and "))
+    }
+}
+
+/// Whether two statuses differ in no more than the checkpoint.
+fn is_checkpoint_only(new: &ImagePullPolicyStatus, old: &ImagePullPolicyStatus) -> bool {
+    let aligned = ImagePullPolicyStatus {
+        failing: old.failing.clone(),
+        silent_pulls: old.silent_pulls,
+        ..new.clone()
+    };
+    aligned == *old
+}

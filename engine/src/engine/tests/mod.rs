@@ -1,0 +1,364 @@
+//! The engine as a whole, told as stories.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test picks the one variant that it is about"
+)]
+
+#[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
+mod stage;
+
+use serde_json::{Value, json};
+use stage::{IMAGE, MISSING, POD, Stage, short, uid};
+
+use crate::effect::{Effect, Outcome};
+use crate::input::{Change, Input, Kind};
+
+fn enforce(pulls: u32) -> Value {
+    json!({"mode": "Enforce", "queues": [{"kind": "LocalQueue", "name": "gpu"}, {"kind": "NoQueue"}],
+           "rules": [{"name": "missing", "causes": ["NotFound"], "threshold": {"failedPulls": pulls},
+                      "action": "SuspendJob", "runningPeers": "Stop"}]})
+}
+
+/// A stage where the job is held, and everybody was told.
+fn held(pulls: u32) -> (Stage, String) {
+    let mut stage = Stage::new();
+    stage.policy(enforce(pulls));
+    stage.admitted();
+    stage.first_failure(POD);
+    for _ in 1..pulls {
+        stage.fail(POD);
+    }
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    stage.workload(false, Some("2026-11-24T08:10:00Z"), marks.clone());
+    stage.answer(Outcome::Applied);
+    stage.job(marks.clone());
+    stage.answer(Outcome::Applied);
+    let id = marks["dislodge.dev/hold"].as_str().unwrap().to_owned();
+    (stage, id)
+}
+
+/// The annotations of the hold among these effects.
+fn marks_of(effects: &[Effect]) -> Value {
+    let hold = effects.iter().find_map(|effect| match effect {
+        Effect::Lever { patch, .. } => Some(patch.body["metadata"]["annotations"].clone()),
+        _ => None,
+    });
+    hold.unwrap_or_else(|| panic!("no hold in {effects:?}"))
+}
+
+fn status_of(effects: &[Effect]) -> Option<&crate::api::ImagePullPolicyStatus> {
+    effects.iter().rev().find_map(|effect| match effect {
+        Effect::WriteStatus { status, .. } => Some(&**status),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_failed_pull_that_reaches_the_threshold_holds_the_job_and_then_everybody_is_told() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(2));
+    stage.admitted();
+    stage.first_failure(POD);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "one failure is not two");
+    stage.fail(POD);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["hold Workload"]);
+    let Effect::Lever { target, patch, .. } = &effects[0] else { panic!("{effects:?}") };
+    assert_eq!(patch.body["spec"], json!({"active": false}));
+    assert!(target.resource_version.is_some(), "pinned to the version that was seen");
+    let marks = marks_of(&effects);
+    assert_eq!(marks["dislodge.dev/held-cause"], "NotFound");
+    assert_eq!(marks["dislodge.dev/held-image"], IMAGE);
+    assert_eq!(marks["dislodge.dev/hold-policy"], "gpu");
+
+    stage.workload(false, Some("2026-11-24T08:10:00Z"), marks);
+    let told = stage.answer(Outcome::Applied);
+    assert_eq!(short(&told), ["event ImagePullFailed SuspendJob", "explain +6 -0"]);
+    stage.wait(1);
+    let later = stage.answer(Outcome::Applied);
+    let status = status_of(&later).unwrap();
+    assert_eq!((status.held_jobs, status.actions.suspended), (1, 1));
+    assert_eq!(status.recent_actions.len(), 1);
+    stage.wait(3600);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "told once");
+}
+
+#[test]
+fn a_frozen_back_off_is_never_acted_on_however_long_it_lasts() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.admitted();
+    stage.wait(8); // the window opens too late after the Pod was made: no safe moment
+    stage.pod(POD, "ErrImagePull", MISSING);
+    stage.pod(POD, "ImagePullBackOff", "Back-off pulling image \"r.io/team/app:missing\"");
+    stage.wait(100_000);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+}
+
+#[test]
+fn a_verdict_that_comes_too_late_waits_for_the_next_failed_pull() {
+    let mut stage = Stage::new();
+    stage.queue();
+    stage.policy(enforce(1));
+    stage.pod(POD, "ContainerCreating", "");
+    stage.first_failure(POD);
+    stage.wait(6);
+    stage.job(json!({}));
+    stage.workload(true, Some("2026-11-24T08:10:00Z"), json!({}));
+    stage.wait(10);
+    let effects = stage.answer(Outcome::Applied);
+    assert!(short(&effects).is_empty(), "six seconds later a pull can be running");
+    assert_eq!(status_of(&effects).unwrap().failing[0].reason.as_deref(), Some("NextFailure"));
+    stage.fail(POD);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
+}
+
+#[test]
+fn what_a_list_shows_is_counted_and_opens_no_safe_moment() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.admitted();
+    stage.wait(1);
+    let waiting = json!({"waiting": {"reason": "ErrImagePull", "message": MISSING}});
+    let pod = stage.pod_object(POD, waiting);
+    stage.give(Input::ListBegun(Kind::Pod));
+    stage.give(Input::Pod(Change::Listed(pod)));
+    stage.give(Input::ListEnded(Kind::Pod));
+    let effects = stage.answer(Outcome::Applied);
+    assert!(short(&effects).is_empty());
+    assert_eq!(status_of(&effects).unwrap().failing[0].failed_pulls, 1);
+}
+
+#[test]
+fn who_does_not_lead_counts_and_does_nothing() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(2));
+    stage.admitted();
+    stage.answer(Outcome::Applied);
+    stage.give(Input::Leadership(None));
+    stage.first_failure(POD);
+    stage.fail(POD);
+    stage.fail(POD);
+    assert!(stage.answer(Outcome::Applied).is_empty());
+    stage.lead();
+    let status = stage.answer(Outcome::Applied);
+    assert_eq!(short(&status), ["hold Workload"], "the moment is still open when it takes over");
+}
+
+#[test]
+fn a_conflict_is_decided_anew_on_the_newer_version_and_not_repeated_on_the_old_one() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.admitted();
+    stage.first_failure(POD);
+    assert_eq!(short(&stage.answer(Outcome::Conflict)), ["hold Workload"]);
+    stage.wait(1);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+    stage.workload(true, Some("2026-11-24T08:10:00Z"), json!({}));
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
+}
+
+#[test]
+fn a_lost_answer_is_tried_again_while_the_moment_lasts() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.admitted();
+    stage.first_failure(POD);
+    assert_eq!(short(&stage.answer(Outcome::Unavailable)), ["hold Workload"]);
+    stage.wait(1);
+    assert_eq!(short(&stage.answer(Outcome::Conflict)), ["hold Workload"], "it had been applied");
+    stage.wait(60);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+}
+
+#[test]
+fn the_owner_resumes_by_annotation_and_the_job_gets_a_fresh_count() {
+    let (mut stage, id) = held(2);
+    stage.job(json!({"dislodge.dev/hold": id, "dislodge.dev/resume": id}));
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["resume Workload"]);
+    stage.workload(true, None, json!({}));
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +1 -7"]);
+    stage.job(json!({"dislodge.dev/resumes": "1"}));
+    stage.workload(true, Some("2026-11-24T09:10:00Z"), json!({}));
+    stage.give(Input::Pod(Change::Gone(stage.pod_object(POD, json!({})))));
+    stage.pod(POD + 1, "ContainerCreating", "");
+    stage.first_failure(POD + 1);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "one failure after the resume");
+    stage.fail(POD + 1);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
+}
+
+#[test]
+fn a_person_who_activates_the_workload_is_not_fought_and_the_mark_is_taken_away() {
+    let (mut stage, id) = held(1);
+    stage.workload(true, None, json!({"dislodge.dev/hold": id}));
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +1 -7", "clear Workload"]);
+}
+
+#[test]
+fn after_two_resumes_by_people_the_job_is_only_reported() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.admitted();
+    stage.job(json!({"dislodge.dev/resumes": "2"}));
+    stage.first_failure(POD);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["event ImagePullFailed Report"]);
+    assert_eq!(status_of(&effects).unwrap().failing[0].reason.as_deref(), Some("Overridden"));
+    stage.fail(POD);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "once an admission");
+}
+
+#[test]
+fn a_request_that_names_no_hold_is_answered_and_taken_away() {
+    let (mut stage, id) = held(1);
+    stage.job(json!({"dislodge.dev/hold": id, "dislodge.dev/resume": "yes"}));
+    let effects = short(&stage.answer(Outcome::Applied));
+    assert_eq!(effects, ["event ResumeRefused Report", "explain +0 -1"]);
+}
+
+#[test]
+fn audit_says_what_it_would_have_done_and_learns_that_it_would_have_been_wrong() {
+    let mut stage = Stage::new();
+    let mut spec = enforce(1);
+    spec["mode"] = json!("Audit");
+    stage.policy(spec);
+    stage.admitted();
+    stage.first_failure(POD);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["event ImagePullFailed Report"]);
+    stage.wait(30);
+    let running = stage.pod_object(POD, json!({"running": {}}));
+    stage.give(Input::Pod(Change::Seen(running)));
+    stage.wait(30);
+    let after = stage.answer(Outcome::Applied);
+    let status = status_of(&after).unwrap();
+    assert_eq!((status.audit.would_have_acted, status.audit.later_started), (1, 1));
+    assert!(status.failing.is_empty());
+}
+
+#[test]
+fn after_a_restart_the_count_goes_on_from_the_checkpoint() {
+    let mut stage = Stage::unsynced();
+    stage.lead();
+    for kind in [Kind::Policy, Kind::LocalQueue, Kind::Workload, Kind::Job, Kind::Pod] {
+        stage.give(Input::ListBegun(kind));
+    }
+    let checkpoint = json!({"observedGeneration": 1, "failing": [{
+        "job": "train", "uid": uid(stage::JOB), "podUid": uid(POD), "image": IMAGE,
+        "cause": "NotFound", "failedPulls": 2, "state": "Counting",
+        "firstFailureTime": "2026-11-24T08:15:00Z", "lastFailureTime": "2026-11-24T08:16:00Z"}]});
+    stage.policy_with_status(enforce(3), checkpoint);
+    stage.queue();
+    stage.job(json!({}));
+    stage.workload(true, Some("2026-11-24T08:10:00Z"), json!({}));
+    let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": ""}});
+    let pod = stage.pod_object(POD, waiting);
+    stage.give(Input::Pod(Change::Listed(pod)));
+    for kind in [Kind::Policy, Kind::LocalQueue, Kind::Workload, Kind::Job, Kind::Pod] {
+        stage.give(Input::ListEnded(kind));
+    }
+    let effects = stage.answer(Outcome::Applied);
+    assert!(short(&effects).is_empty());
+    stage.wait(20);
+    stage.pod(POD, "ErrImagePull", MISSING);
+    stage.wait(1);
+    assert!(
+        short(&stage.answer(Outcome::Applied)).is_empty(),
+        "the first window seen is no moment"
+    );
+    stage.fail(POD);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
+}
+
+#[test]
+fn many_pods_that_fail_once_have_failed_once_and_a_replacement_inherits() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(2));
+    stage.admitted();
+    for n in 0..64 {
+        stage.pod(POD + n, "ContainerCreating", "");
+    }
+    stage.wait(1);
+    for n in 0..64 {
+        stage.pod(POD + n, "ErrImagePull", MISSING);
+    }
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+    let gone = stage.pod_object(POD, json!({}));
+    stage.give(Input::Pod(Change::Gone(gone)));
+    stage.pod(POD + 100, "ContainerCreating", "");
+    stage.first_failure(POD + 100);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
+}
+
+#[test]
+fn a_job_that_kueue_knows_is_never_suspended_itself() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.queue();
+    stage.job(json!({}));
+    stage.pod(POD, "ContainerCreating", "");
+    stage.first_failure(POD);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "its Workload is not known yet");
+}
+
+#[test]
+fn a_job_that_nobody_manages_is_suspended_and_resumed_in_one_patch_each() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.job_with(json!({}), json!({}), json!({}));
+    stage.pod(POD, "ContainerCreating", "");
+    stage.first_failure(POD);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["hold Job"]);
+    let mut marks = marks_of(&effects);
+    stage.job_with(json!({}), marks.clone(), json!({"suspend": true}));
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["event ImagePullFailed SuspendJob"]);
+    marks["dislodge.dev/resume"] = marks["dislodge.dev/hold"].clone();
+    stage.job_with(json!({}), marks, json!({"suspend": true}));
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["resume Job"]);
+    let marks = marks_of(&effects);
+    assert_eq!(marks["dislodge.dev/resumes"], "1");
+    assert_eq!(marks["dislodge.dev/hold"], Value::Null);
+}
+
+#[test]
+fn a_job_of_another_system_is_only_reported() {
+    for spec in [
+        json!({"managedBy": "other.dev/controller"}),
+        json!({"template": {"spec": {"schedulerName": "volcano"}}}),
+        json!({"template": {"metadata": {"annotations": {"scheduling.k8s.io/group-name": "g"}}}}),
+    ] {
+        let mut stage = Stage::new();
+        stage.policy(enforce(1));
+        stage.job_with(json!({}), json!({}), spec.clone());
+        stage.pod(POD, "ContainerCreating", "");
+        stage.first_failure(POD);
+        let effects = short(&stage.answer(Outcome::Applied));
+        assert_eq!(effects, ["event ImagePullFailed Report"], "{spec}");
+    }
+}
+
+#[test]
+fn nothing_is_done_before_everything_has_been_listed() {
+    let mut stage = Stage::unsynced();
+    stage.lead();
+    stage.policy(enforce(1));
+    stage.admitted();
+    stage.first_failure(POD);
+    assert!(stage.answer(Outcome::Applied).is_empty());
+}
+
+#[test]
+fn a_quiet_cluster_gets_no_writes() {
+    let (mut stage, _) = held(1);
+    stage.wait(60);
+    stage.answer(Outcome::Applied);
+    for _ in 0..100 {
+        stage.wait(60);
+    }
+    assert!(stage.answer(Outcome::Applied).is_empty());
+}

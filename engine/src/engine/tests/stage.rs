@@ -1,0 +1,217 @@
+//! A small stage for tests of the engine: objects as JSON, virtual time, effects answered.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::effect::{Effect, EffectId, Outcome};
+use crate::input::{Change, Input, Kind};
+use crate::objects::{Job, LocalQueue, Pod, Policy, Workload};
+use crate::time::Now;
+use crate::timing::Timing;
+use crate::{Config, Engine};
+
+pub(super) const JOB: u128 = 0x1000;
+pub(super) const WORKLOAD: u128 = 0x2000;
+pub(super) const POD: u128 = 0x3000;
+pub(super) const IMAGE: &str = "r.io/team/app:missing";
+pub(super) const MISSING: &str = "rpc error: code = NotFound desc = failed to pull and unpack image \"r.io/team/app:missing\": failed to resolve reference \"r.io/team/app:missing\": r.io/team/app:missing: not found";
+
+pub(super) fn uid(n: u128) -> String {
+    crate::objects::Uid::from_u128(n).to_string()
+}
+
+/// An engine, its clock, and the effects that wait for an answer.
+pub(super) struct Stage {
+    pub(super) engine: Engine,
+    pub(super) elapsed: Duration,
+    start: Timestamp,
+    pub(super) open: Vec<(EffectId, Effect)>,
+    version: u64,
+}
+
+impl Stage {
+    /// Everything is listed empty, and this replica leads.
+    pub(super) fn new() -> Self {
+        let mut stage = Self::unsynced();
+        for kind in [Kind::Policy, Kind::LocalQueue, Kind::Workload, Kind::Job, Kind::Pod] {
+            stage.give(Input::ListBegun(kind));
+            stage.give(Input::ListEnded(kind));
+        }
+        stage.lead();
+        stage
+    }
+
+    pub(super) fn unsynced() -> Self {
+        Self {
+            engine: Engine::new(Config {
+                timing: Timing::kubelet(),
+                status_interval: Duration::from_secs(10),
+            }),
+            elapsed: Duration::from_secs(1000),
+            start: "2026-11-24T08:00:00Z".parse().unwrap(),
+            open: Vec::new(),
+            version: 100,
+        }
+    }
+
+    pub(super) fn lead(&mut self) {
+        self.give(Input::Leadership(Some(Duration::MAX)));
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { elapsed: self.elapsed, wall: self.start + self.elapsed }
+    }
+
+    pub(super) fn give(&mut self, input: Input) {
+        let effects = self.engine.handle(input, self.now());
+        self.open.extend(effects);
+    }
+
+    /// Lets time pass, deadline by deadline.
+    pub(super) fn wait(&mut self, seconds: u64) {
+        let end = self.elapsed + Duration::from_secs(seconds);
+        while let Some(at) = self.engine.next_deadline()
+            && at <= end
+        {
+            self.elapsed = self.elapsed.max(at);
+            self.give(Input::Deadline);
+        }
+        self.elapsed = end;
+    }
+
+    /// Answers every open effect, and what follows from it; returns them in order.
+    pub(super) fn answer(&mut self, outcome: Outcome) -> Vec<Effect> {
+        let mut given = Vec::new();
+        while !self.open.is_empty() {
+            let (id, effect) = self.open.remove(0);
+            given.push(effect);
+            assert!(given.len() < 100, "it never comes to rest: {:?}", short(&given));
+            self.give(Input::Done(id, outcome));
+        }
+        given
+    }
+
+    pub(super) fn next_version(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    pub(super) fn policy(&mut self, spec: Value) {
+        self.policy_with_status(spec, json!({"observedGeneration": -1}));
+    }
+
+    pub(super) fn policy_with_status(&mut self, spec: Value, status: Value) {
+        let policy: Policy = serde_json::from_value(json!({
+            "metadata": {"name": "gpu", "namespace": "a", "uid": uid(0x9000), "generation": 1,
+                         "creationTimestamp": "2026-11-24T08:00:00Z"},
+            "spec": spec, "status": status,
+        }))
+        .unwrap();
+        self.give(Input::Policy(Change::Seen(policy)));
+    }
+
+    pub(super) fn queue(&mut self) {
+        let queue: LocalQueue = serde_json::from_value(json!({
+            "metadata": {"name": "gpu", "namespace": "a", "uid": uid(0x8000)},
+        }))
+        .unwrap();
+        self.give(Input::LocalQueue(Change::Seen(queue)));
+    }
+
+    pub(super) fn job(&mut self, annotations: Value) {
+        self.job_with(json!({"kueue.x-k8s.io/queue-name": "gpu"}), annotations, json!({}));
+    }
+
+    pub(super) fn job_with(&mut self, labels: Value, annotations: Value, spec: Value) {
+        let version = self.next_version();
+        let job: Job = serde_json::from_value(json!({
+            "metadata": {"name": "train", "namespace": "a", "uid": uid(JOB), "resourceVersion": version,
+                         "labels": labels, "annotations": annotations},
+            "spec": spec, "status": {"startTime": "2026-11-24T08:00:00Z"},
+        }))
+        .unwrap();
+        self.give(Input::Job(Change::Seen(job)));
+    }
+
+    pub(super) fn workload(&mut self, active: bool, reserved: Option<&str>, annotations: Value) {
+        let version = self.next_version();
+        let conditions = match reserved {
+            Some(at) => {
+                json!([{"type": "QuotaReserved", "status": "True", "lastTransitionTime": at}])
+            }
+            None => json!([]),
+        };
+        let workload: Workload = serde_json::from_value(json!({
+            "metadata": {"name": "job-train", "namespace": "a", "uid": uid(WORKLOAD),
+                "resourceVersion": version, "annotations": annotations,
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "train",
+                                     "uid": uid(JOB), "controller": true}]},
+            "spec": {"queueName": "gpu", "active": active}, "status": {"conditions": conditions},
+        }))
+        .unwrap();
+        self.give(Input::Workload(Change::Seen(workload)));
+    }
+
+    /// A job that Kueue has admitted, with one Pod that waits for its image.
+    pub(super) fn admitted(&mut self) {
+        self.queue();
+        self.job(json!({}));
+        self.workload(true, Some("2026-11-24T08:10:00Z"), json!({}));
+        self.pod(POD, "ContainerCreating", "");
+    }
+
+    pub(super) fn pod(&mut self, pod: u128, reason: &str, message: &str) {
+        let pod = self.pod_object(pod, json!({"waiting": {"reason": reason, "message": message}}));
+        self.give(Input::Pod(Change::Seen(pod)));
+    }
+
+    pub(super) fn pod_object(&self, pod: u128, state: Value) -> Pod {
+        let wrote = Timestamp::from_second(self.now().wall.as_second()).unwrap();
+        serde_json::from_value(json!({
+            "metadata": {"name": format!("train-{pod:x}"), "namespace": "a", "uid": uid(pod),
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "train",
+                                     "uid": uid(JOB), "controller": true}],
+                "managedFields": [{"manager": "kubelet", "subresource": "status",
+                                   "time": wrote.to_string()}]},
+            "spec": {"containers": [{"name": "main", "image": IMAGE}]},
+            "status": {"phase": "Pending", "containerStatuses": [
+                {"name": "main", "imageID": "", "state": state}]},
+        }))
+        .unwrap()
+    }
+
+    /// The kubelet's next window: back-off, then a failed pull 20 s later.
+    pub(super) fn fail(&mut self, pod: u128) {
+        self.pod(pod, "ImagePullBackOff", "Back-off pulling image \"r.io/team/app:missing\"");
+        self.wait(20);
+        self.pod(pod, "ErrImagePull", MISSING);
+    }
+
+    /// The first window of a Pod, a second after it was made.
+    pub(super) fn first_failure(&mut self, pod: u128) {
+        self.wait(1);
+        self.pod(pod, "ErrImagePull", MISSING);
+    }
+}
+
+/// The short form of effects, for comparing: what and on what.
+pub(super) fn short(effects: &[Effect]) -> Vec<String> {
+    effects
+        .iter()
+        .filter(|effect| !matches!(effect, Effect::WriteStatus { .. }))
+        .map(|effect| match effect {
+            Effect::Lever { verb, target, .. } => {
+                format!("{} {:?}", format!("{verb:?}").to_lowercase(), target.kind)
+            }
+            Effect::Explain { patch, .. } => {
+                let all = patch.body["metadata"]["annotations"].as_object().unwrap();
+                let set = all.values().filter(|v| !v.is_null()).count();
+                format!("explain +{set} -{}", all.len() - set)
+            }
+            Effect::Publish(event) => format!("event {} {}", event.reason, event.action),
+            other => format!("{other:?}"),
+        })
+        .collect()
+}

@@ -1,0 +1,260 @@
+//! The words for people: what stands on the objects and in the Events.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::Action;
+use crate::cause::Cause;
+use crate::effect::{Event, EventType, Target};
+use crate::judge::Evidence;
+use crate::keys;
+use crate::lever::Annotations;
+use crate::name::digest;
+use crate::objects::{Job, Meta};
+use crate::plan::Reported;
+
+/// The reason of all our Events.
+pub const REASON: &str = "ImagePullFailed";
+
+/// The longest part of an image reference that is repeated to people, in bytes.
+const MOST_IMAGE: usize = 300;
+
+/// A hold, as it stands on the objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldRecord {
+    /// The hold's id.
+    pub id: String,
+    /// The policy's name.
+    pub policy: String,
+    /// The rule's name.
+    pub rule: String,
+    /// The image.
+    pub image: String,
+    /// The cause.
+    pub cause: Cause,
+    /// The sentence. What stands nowhere else comes first: `kubectl describe` cuts annotations off
+    /// after 140 characters.
+    pub sentence: String,
+    /// When it was decided, in whole seconds.
+    pub at: Timestamp,
+}
+
+impl HoldRecord {
+    /// A new hold of `job`.
+    pub fn new(
+        job: &Job,
+        policy: &str,
+        rule: &str,
+        image: &str,
+        evidence: &Evidence,
+        admission: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        let at = seconds(now);
+        let uid = job.metadata.uid.to_string();
+        let id = digest(&[&uid, &admission.to_string(), &now.to_string()]);
+        Self {
+            policy: policy.to_owned(),
+            rule: rule.to_owned(),
+            image: image.to_owned(),
+            cause: evidence.cause,
+            sentence: format!(
+                "{}; {} (annotation {}={id}): {}",
+                pulls(evidence),
+                evidence.cause.next_step(),
+                keys::RESUME,
+                what(image, evidence),
+            ),
+            id,
+            at,
+        }
+    }
+
+    /// Reads it back from the object that carries the lever.
+    pub fn read(lever: &Meta) -> Option<Self> {
+        let text = |key| lever.annotation(key).map(str::to_owned);
+        let cause = lever
+            .annotation(keys::HELD_CAUSE)
+            .and_then(|name| Cause::ALL.into_iter().find(|cause| cause.as_str() == name));
+        Some(Self {
+            id: text(keys::HOLD)?,
+            policy: text(keys::HOLD_POLICY).unwrap_or_default(),
+            rule: text(keys::HELD_RULE).unwrap_or_default(),
+            image: text(keys::HELD_IMAGE).unwrap_or_default(),
+            cause: cause.unwrap_or(Cause::Unknown),
+            sentence: text(keys::HELD).unwrap_or_default(),
+            at: lever.annotation(keys::HELD_AT)?.parse().ok()?,
+        })
+    }
+
+    /// What stands on the object that carries the lever. All of it, so that the owner can still
+    /// be told after a crash, and where the owner's object is of a kind that we don't write to.
+    pub fn on_lever(&self) -> Annotations {
+        let mut marks = self.on_owner();
+        marks.insert(keys::HOLD_POLICY, Some(self.policy.clone()));
+        marks
+    }
+
+    /// What stands on the owner's object.
+    pub fn on_owner(&self) -> Annotations {
+        [
+            (keys::HOLD, self.id.clone()),
+            (keys::HELD, self.sentence.clone()),
+            (keys::HELD_CAUSE, self.cause.to_string()),
+            (keys::HELD_IMAGE, self.image.clone()),
+            (keys::HELD_RULE, self.rule.clone()),
+            (keys::HELD_AT, self.at.to_string()),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key, Some(value)))
+        .collect()
+    }
+
+    /// The Event that tells of it.
+    pub fn event(&self, job: Target) -> Event {
+        let name = event_name(&job, &[&self.id]);
+        let command = format!(
+            "kubectl -n {} annotate job {} {}={}",
+            job.key.namespace,
+            job.key.name,
+            keys::RESUME,
+            self.id
+        );
+        Event {
+            name,
+            regarding: job,
+            kind: EventType::Warning,
+            reason: REASON,
+            action: "SuspendJob",
+            note: format!(
+                "Suspended, its quota is given back. {}. To resume: {command}",
+                self.sentence
+            ),
+        }
+    }
+}
+
+/// The Event of a job that is only reported: at most one for each admission and reason.
+pub fn report_event(
+    job: Target,
+    admission: Option<Timestamp>,
+    image: &str,
+    evidence: &Evidence,
+    reported: Reported,
+) -> Event {
+    let admission = admission.map(|a| a.to_string()).unwrap_or_default();
+    let lead = match reported {
+        Reported::Rule => "Reported, as the rule says".to_owned(),
+        Reported::NoRule => "Reported only: no rule of the policy lists this cause".to_owned(),
+        Reported::Audit(action) => {
+            format!("Audit: in mode Enforce this would be {}", verb(action))
+        }
+        Reported::PeersRunning => {
+            "Reported only: a container of the job runs, and the rule spares it".to_owned()
+        }
+        Reported::Overridden => "Reported only: people have resumed it twice".to_owned(),
+        Reported::Ignored => format!("Reported only: {} is set", keys::IGNORE),
+        Reported::ActionUnavailable(action) => {
+            format!("Reported only: {action:?} is not available in this version")
+        }
+        Reported::Foreign(_) => "Reported only: another system runs this job".to_owned(),
+    };
+    Event {
+        name: event_name(&job, &[&admission, image, reported.as_str()]),
+        regarding: job,
+        kind: EventType::Warning,
+        reason: REASON,
+        action: "Report",
+        note: format!(
+            "{lead}. {}; {}: {}",
+            pulls(evidence),
+            evidence.cause.next_step(),
+            what(image, evidence)
+        ),
+    }
+}
+
+/// The Event for a resume request that names no hold of the job.
+pub fn refused_resume_event(job: Target, asked: &str, hold: Option<&str>) -> Event {
+    Event {
+        name: event_name(&job, &["resume", asked, hold.unwrap_or_default()]),
+        regarding: job,
+        kind: EventType::Warning,
+        reason: "ResumeRefused",
+        action: "Report",
+        note: match hold {
+            Some(id) => {
+                format!("{}={asked} names no hold of this job: the hold is {id}", keys::RESUME)
+            }
+            None => format!("{}={asked}: this job is not held", keys::RESUME),
+        },
+    }
+}
+
+fn event_name(job: &Target, parts: &[&str]) -> String {
+    let uid = job.uid.to_string();
+    let all: Vec<&str> = std::iter::once(uid.as_str()).chain(parts.iter().copied()).collect();
+    // Names of Jobs have at most 63 characters (Kubernetes: they become a label's value).
+    format!("{}.{}", job.key.name, digest(&all))
+}
+
+/// How often it failed: `3 failed pulls in 40 s`.
+fn pulls(evidence: &Evidence) -> String {
+    let plural = if evidence.failed_pulls == 1 { "" } else { "s" };
+    let span = match evidence.failing() {
+        Duration::ZERO => String::new(),
+        failing => format!(" in {} s", failing.as_secs()),
+    };
+    format!("{} failed pull{plural}{span}", evidence.failed_pulls)
+}
+
+/// What failed, and why: `image "x" does not exist in its registry (NotFound)`.
+fn what(image: &str, evidence: &Evidence) -> String {
+    let image = crate::api::clip(image, MOST_IMAGE);
+    format!("image \"{image}\" {} ({})", evidence.cause.sentence(), evidence.cause)
+}
+
+fn verb(action: Action) -> &'static str {
+    match action {
+        Action::FailJob => "failed",
+        Action::SuspendJob => "suspended",
+        Action::RequeueJob => "requeued",
+        Action::Report => "reported",
+    }
+}
+
+/// Kubernetes keeps times in whole seconds.
+pub(crate) fn seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kubectl_describe_shows_how_often_and_what_to_do_for_every_cause() {
+        for cause in Cause::ALL {
+            let at = |second| Timestamp::from_second(second).unwrap();
+            let evidence = Evidence { cause, failed_pulls: 100, first: at(0), last: at(86_400) };
+            let job = Job::default();
+            let hold = HoldRecord::new(&job, "p", "r", "image", &evidence, at(1), at(2));
+            let shown: String = hold.sentence.chars().take(140).collect();
+            for part in ["100 failed pulls", cause.next_step(), &hold.id] {
+                assert!(shown.contains(part), "{cause}: {part} is cut off: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_on_the_lever_is_read_back_as_it_was() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let evidence =
+            Evidence { cause: Cause::NotFound, failed_pulls: 3, first: at(0), last: at(40) };
+        let hold = HoldRecord::new(&Job::default(), "p", "r", "image", &evidence, at(1), at(2));
+        let annotations = hold.on_lever().into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?)));
+        let lever = Meta { annotations: annotations.collect(), ..Meta::default() };
+        assert_eq!(HoldRecord::read(&lever), Some(hold));
+    }
+}

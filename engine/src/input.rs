@@ -1,0 +1,84 @@
+//! What the core is told.
+
+use std::time::Duration;
+
+use crate::effect::{EffectId, Outcome};
+use crate::objects::{ClusterQueue, Job, LocalQueue, Node, Pod, Policy, Workload};
+
+/// The kinds of objects that are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Pods.
+    Pod,
+    /// Jobs of the group `batch`.
+    Job,
+    /// Kueue's Workloads.
+    Workload,
+    /// Kueue's LocalQueues.
+    LocalQueue,
+    /// Kueue's ClusterQueues.
+    ClusterQueue,
+    /// Our policies.
+    Policy,
+    /// Nodes.
+    Node,
+}
+
+impl Kind {
+    /// Its name as the API has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pod => "Pod",
+            Self::Job => "Job",
+            Self::Workload => "Workload",
+            Self::LocalQueue => "LocalQueue",
+            Self::ClusterQueue => "ClusterQueue",
+            Self::Policy => "ImagePullPolicy",
+            Self::Node => "Node",
+        }
+    }
+}
+
+/// What happened to an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change<T> {
+    /// It stands in a list: nothing says when it came to be as it is.
+    Listed(T),
+    /// It was created or changed just now, or became visible to the watch.
+    Seen(T),
+    /// It is no longer there, or no longer visible to the watch.
+    Gone(T),
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A Pod.
+    Pod(Change<Pod>),
+    /// A Job.
+    Job(Change<Job>),
+    /// A Workload.
+    Workload(Change<Workload>),
+    /// A LocalQueue.
+    LocalQueue(Change<LocalQueue>),
+    /// A ClusterQueue.
+    ClusterQueue(Change<ClusterQueue>),
+    /// A policy.
+    Policy(Change<Policy>),
+    /// A Node.
+    Node(Change<Node>),
+    /// A list of that kind begins: what is not in it when it ends is gone.
+    ListBegun(Kind),
+    /// The list of that kind is whole.
+    ListEnded(Kind),
+    /// The cluster does not serve that kind (its CRD is not installed).
+    KindAbsent(Kind),
+    /// This replica may act until then (as [`crate::time::Now::elapsed`]); `None`: not at all.
+    Leadership(Option<Duration>),
+    /// An operator has paused everything, and why; `None`: nobody has.
+    Paused(Option<String>),
+    /// An effect was tried.
+    Done(EffectId, Outcome),
+    /// The time of [`crate::Engine::next_deadline`] has come.
+    Deadline,
+}

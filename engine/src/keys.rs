@@ -1,0 +1,80 @@
+//! Every annotation, label and finalizer that Dislodge reads or writes.
+
+/// A hold's id, unique per hold: on the object that carries the lever, and once more on the
+/// owner's object when it has been told.
+pub const HOLD: &str = "dislodge.dev/hold";
+/// The policy by which the hold was taken, by name: on the object that carries the lever.
+pub const HOLD_POLICY: &str = "dislodge.dev/hold-policy";
+/// What a hold leads to; `Fail`: the job is to be finished.
+pub const THEN: &str = "dislodge.dev/then";
+/// When a hold ends by itself (RFC 3339); absent: it waits for a person.
+pub const RESUME_AT: &str = "dislodge.dev/resume-at";
+/// One sentence: image, cause, failed pulls, next step.
+pub const HELD: &str = "dislodge.dev/held";
+/// The cause of the hold.
+pub const HELD_CAUSE: &str = "dislodge.dev/held-cause";
+/// The image that could not be pulled.
+pub const HELD_IMAGE: &str = "dislodge.dev/held-image";
+/// The rule that decided, by name.
+pub const HELD_RULE: &str = "dislodge.dev/held-rule";
+/// When it was decided (RFC 3339).
+pub const HELD_AT: &str = "dislodge.dev/held-at";
+/// How often Dislodge has requeued the job.
+pub const REQUEUES: &str = "dislodge.dev/requeues";
+/// How often people have resumed the job.
+pub const RESUMES: &str = "dislodge.dev/resumes";
+/// Written by people: no new action on this job, and why.
+pub const IGNORE: &str = "dislodge.dev/ignore";
+/// Written by people: resume the hold with this id.
+pub const RESUME: &str = "dislodge.dev/resume";
+/// Written by operators, on the Lease or on a policy: pause, and why.
+pub const PAUSED: &str = "dislodge.dev/paused";
+
+/// The Workload of a Pod (Kueue: `WorkloadAnnotation`).
+pub const KUEUE_WORKLOAD: &str = "kueue.x-k8s.io/workload";
+/// The LocalQueue that a job is submitted to (Kueue: `QueueLabel`).
+pub const KUEUE_QUEUE: &str = "kueue.x-k8s.io/queue-name";
+/// The uid of the job that a Workload stands for (Kueue: `JobUIDLabel`).
+pub const KUEUE_JOB_UID: &str = "kueue.x-k8s.io/job-uid";
+/// The Pod group that a Pod belongs to (Kueue: `GroupNameLabel`).
+pub const KUEUE_POD_GROUP: &str = "kueue.x-k8s.io/pod-group-name";
+/// Marks the copy of a Workload on a MultiKueue worker (Kueue: `MultiKueueOriginLabel`).
+pub const KUEUE_ORIGIN: &str = "kueue.x-k8s.io/multikueue-origin";
+/// Marks a Pod that the kubelet made by itself (Kubernetes: `MirrorPodAnnotationKey`).
+pub const MIRROR_POD: &str = "kubernetes.io/config.mirror";
+/// The index of a Pod in its Job (Kubernetes: `JobCompletionIndexAnnotation`).
+pub const JOB_INDEX: &str = "batch.kubernetes.io/job-completion-index";
+/// The Pod group of Volcano and of those that took its word for it.
+pub const VOLCANO_GROUP: &str = "scheduling.k8s.io/group-name";
+/// The application of YuniKorn.
+pub const YUNIKORN_APP: &str = "yunikorn.apache.org/app-id";
+/// The Pod group of KAI.
+pub const KAI_GROUP: &str = "pod-group-name";
+
+/// Annotations by which other queue systems claim a Job's Pods as one group.
+pub const FOREIGN_GROUPS: [&str; 3] = [VOLCANO_GROUP, YUNIKORN_APP, KAI_GROUP];
+
+/// Annotations on the owner's object that tell of a hold and go with it.
+pub const EXPLANATION: [&str; 6] = [HELD, HELD_CAUSE, HELD_IMAGE, HELD_RULE, HELD_AT, HOLD];
+
+/// Annotations on the object that carries the lever, and go with the hold.
+pub const HOLD_KEYS: [&str; 9] =
+    [HOLD, HOLD_POLICY, THEN, RESUME_AT, HELD, HELD_CAUSE, HELD_IMAGE, HELD_RULE, HELD_AT];
+
+/// Whether anybody reads a label or annotation: all others are dropped while decoding.
+pub fn is_read(key: &str) -> bool {
+    key.starts_with("dislodge.dev/")
+        || matches!(
+            key,
+            KUEUE_WORKLOAD
+                | KUEUE_QUEUE
+                | KUEUE_JOB_UID
+                | KUEUE_POD_GROUP
+                | KUEUE_ORIGIN
+                | MIRROR_POD
+                | JOB_INDEX
+                | VOLCANO_GROUP
+                | YUNIKORN_APP
+                | KAI_GROUP
+        )
+}

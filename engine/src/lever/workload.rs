@@ -1,0 +1,31 @@
+//! Kueue's Workload: `spec.active` (Kueue: concepts/workload "Active"; `kueuectl stop workload`
+//! does the same merge patch). The quota leaves Kueue's cache at the watch event of this change.
+
+use serde_json::{Value, json};
+
+use super::Lever;
+use crate::effect::{Target, TargetKind};
+use crate::objects::{Meta, Workload};
+
+impl Lever for Workload {
+    fn target(&self) -> Target {
+        Target {
+            kind: TargetKind::Workload,
+            key: self.metadata.key(),
+            uid: self.metadata.uid,
+            resource_version: Some(self.metadata.resource_version.clone()),
+        }
+    }
+
+    fn meta(&self) -> &Meta {
+        &self.metadata
+    }
+
+    fn is_stopped(&self) -> bool {
+        !self.is_active()
+    }
+
+    fn set_stopped(&self, stopped: bool) -> Value {
+        json!({ "spec": { "active": !stopped } })
+    }
+}

@@ -1,0 +1,69 @@
+//! Jobs of the group `batch`.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Condition, Meta, decode};
+
+/// A Job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Job {
+    /// The metadata.
+    pub metadata: Meta,
+    /// What is asked for.
+    pub spec: JobSpec,
+    /// What the Job controller says.
+    pub status: JobStatus,
+}
+
+/// What is read of a Job's spec.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JobSpec {
+    /// Whether it is suspended.
+    pub suspend: bool,
+    /// Another controller than Kubernetes' own runs it (KEP-4368).
+    pub managed_by: Option<String>,
+    /// The Pods that it makes.
+    pub template: PodTemplate,
+}
+
+/// What is read of a Job's Pod template.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct PodTemplate {
+    /// Labels and annotations of the Pods.
+    pub metadata: Meta,
+    /// The Pods' spec.
+    pub spec: PodTemplateSpec,
+}
+
+/// What is read of the spec in a Pod template.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodTemplateSpec {
+    /// Who binds the Pods; empty means the default scheduler.
+    pub scheduler_name: String,
+}
+
+/// What is read of a Job's status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JobStatus {
+    /// When it was started last; absent while it is suspended.
+    pub start_time: Option<Timestamp>,
+    /// Conditions.
+    #[serde(deserialize_with = "decode::list")]
+    pub conditions: Vec<Condition>,
+}
+
+impl Job {
+    /// Whether it has ended or is about to (`FailureTarget` and `SuccessCriteriaMet` come before
+    /// `Failed` and `Complete`, KEP-3939 and KEP-3998).
+    pub fn is_finished(&self) -> bool {
+        ["Complete", "Failed", "FailureTarget", "SuccessCriteriaMet"]
+            .iter()
+            .any(|kind| Condition::find_true(&self.status.conditions, kind).is_some())
+    }
+}

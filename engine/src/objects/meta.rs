@@ -1,0 +1,122 @@
+//! Metadata that every object has.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Uid, decode};
+
+/// Namespace and name; the namespace is empty for cluster-scoped objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Key {
+    /// A key out of its two parts.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What the core reads of an object's metadata.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    /// The name.
+    pub name: String,
+    /// The namespace; empty for cluster-scoped objects.
+    pub namespace: String,
+    /// The uid.
+    pub uid: Uid,
+    /// The version that a write can be pinned to.
+    pub resource_version: String,
+    /// How often the spec changed.
+    pub generation: i64,
+    /// When the API server stored it first.
+    pub creation_timestamp: Option<Timestamp>,
+    /// Set while it is being deleted.
+    pub deletion_timestamp: Option<Timestamp>,
+    /// The labels that are read ([`crate::keys::is_read`]).
+    #[serde(deserialize_with = "decode::known_keys")]
+    pub labels: BTreeMap<String, String>,
+    /// The annotations that are read ([`crate::keys::is_read`]).
+    #[serde(deserialize_with = "decode::known_keys")]
+    pub annotations: BTreeMap<String, String>,
+    /// The owners.
+    #[serde(deserialize_with = "decode::list")]
+    pub owner_references: Vec<OwnerReference>,
+    /// When the kubelet last wrote the status, in whole seconds.
+    #[serde(rename = "managedFields", deserialize_with = "decode::kubelet_write")]
+    pub kubelet_wrote: Option<Timestamp>,
+}
+
+impl Meta {
+    /// Namespace and name.
+    pub fn key(&self) -> Key {
+        Key::new(self.namespace.clone(), self.name.clone())
+    }
+
+    /// An annotation's value.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations.get(key).map(String::as_str)
+    }
+
+    /// A label's value.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.get(key).map(String::as_str)
+    }
+
+    /// The owner that controls it.
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.owner_references.iter().find(|owner| owner.controller)
+    }
+}
+
+/// An owner of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OwnerReference {
+    /// Group and version of the owner.
+    pub api_version: String,
+    /// Kind of the owner.
+    pub kind: String,
+    /// Name of the owner, in the same namespace.
+    pub name: String,
+    /// Uid of the owner.
+    pub uid: Uid,
+    /// Whether it is the one owner that controls the object.
+    pub controller: bool,
+}
+
+/// A condition of a status, of any kind of object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Condition {
+    /// The condition's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// One CamelCase word.
+    pub reason: String,
+    /// When the status last changed.
+    pub last_transition_time: Option<Timestamp>,
+}
+
+impl Condition {
+    /// The condition of that type, where its status is `True`.
+    pub fn find_true<'a>(conditions: &'a [Self], kind: &str) -> Option<&'a Self> {
+        conditions.iter().find(|c| c.kind == kind && c.status == "True")
+    }
+}

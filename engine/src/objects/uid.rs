@@ -1,0 +1,85 @@
+//! Object uids in 16 bytes.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The uid that the API server gave an object (an RFC 4122 UUID).
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uid(u128);
+
+impl Uid {
+    /// No object has it: what stands in for a uid that is missing or no UUID.
+    pub const NIL: Self = Self(0);
+
+    /// Reads a UUID; [`Uid::NIL`] for anything else.
+    pub fn parse(text: &str) -> Self {
+        let hex: String = text.chars().filter(|c| *c != '-').collect();
+        if hex.len() == 32 && text.len() == 36 {
+            u128::from_str_radix(&hex, 16).map_or(Self::NIL, Self)
+        } else {
+            Self::NIL
+        }
+    }
+
+    /// A uid out of a number, for models and tests.
+    pub const fn from_u128(value: u128) -> Self {
+        Self(value)
+    }
+
+    /// The number that it is.
+    pub const fn as_u128(self) -> u128 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for Uid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let v = self.0;
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            v >> 96,
+            (v >> 80) & 0xffff,
+            (v >> 64) & 0xffff,
+            (v >> 48) & 0xffff,
+            v & 0xffff_ffff_ffff
+        )
+    }
+}
+
+impl std::fmt::Debug for Uid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Uid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::parse(&<std::borrow::Cow<'de, str>>::deserialize(deserializer)?))
+    }
+}
+
+impl Serialize for Uid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Uid;
+
+    #[test]
+    fn a_uuid_survives_the_way_there_and_back() {
+        let text = "5e7595d6-d828-4f9a-81e2-13e9233e05fc";
+        assert_eq!(Uid::parse(text).to_string(), text);
+    }
+
+    #[test]
+    fn what_is_no_uuid_is_nil() {
+        for text in
+            ["", "a", "5e7595d6d8284f9a81e213e9233e05fc", "zzzzzzzz-d828-4f9a-81e2-13e9233e05fc"]
+        {
+            assert_eq!(Uid::parse(text), Uid::NIL, "{text}");
+        }
+    }
+}

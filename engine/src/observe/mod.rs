@@ -1,0 +1,175 @@
+//! Step 1, observe: what one Pod says about its images, at one instant.
+//!
+//! The evidence is `waiting.reason` and `waiting.message` of init and regular containers. The
+//! phase is none (kubelet.md 3.5: a re-pull can fail in phase `Running`), ephemeral containers
+//! and mirror Pods are none either.
+
+mod message;
+mod reason;
+mod reference;
+
+use crate::cause::Cause;
+use crate::keys;
+use crate::objects::{Container, ContainerStatus, Pod};
+
+pub use reference::registry_host;
+
+/// What one Pod says about its images.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// Each image that the spec names, once.
+    pub images: Vec<ImageSeen>,
+    /// A regular container runs. Sidecars do not count: they run until the others have ended.
+    pub running: bool,
+    /// An init container has ended: the kubelet then publishes the first failure of the next
+    /// image up to 15 s late (live.md 1).
+    pub init_completed: bool,
+    /// The containers wait, and no pull has been tried as far as the status says.
+    pub creating: bool,
+}
+
+/// One image, and how it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSeen {
+    /// The image as the spec writes it.
+    pub image: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// Some container of it has `imagePullPolicy: Always`: that it started proves a pull.
+    pub always: bool,
+}
+
+/// How an image stands in a Pod. Where containers share an image, the first of these that
+/// applies to any of them holds (the kubelet keys its back-off by Pod and image).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Found bad before any pull; the kubelet writes this once and never again.
+    Once(Failure),
+    /// A pull has just failed.
+    Window(Failure),
+    /// The kubelet waits before the next pull, or runs it: the status is frozen meanwhile. From
+    /// 1.32 on the message repeats why the last one failed.
+    BackOff(Option<Failure>),
+    /// It is still to be pulled.
+    Wanted,
+    /// Its container waits for an init container that has not ended.
+    Blocked,
+    /// It is on the node.
+    Pulled,
+    /// The status says nothing about it now (`CrashLoopBackOff`, or words about another image).
+    Unclear,
+}
+
+/// A failure, as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Why.
+    pub cause: Cause,
+}
+
+impl Standing {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Once(_) => 0,
+            Self::Window(_) => 1,
+            Self::BackOff(Some(_)) => 2,
+            Self::BackOff(None) => 3,
+            Self::Wanted => 4,
+            Self::Unclear => 5,
+            Self::Pulled => 6,
+            Self::Blocked => 7,
+        }
+    }
+}
+
+/// Reads a Pod. `None` where it says nothing that counts: it is a mirror Pod, is being deleted,
+/// has ended, or its status is older than its spec.
+pub fn observe(pod: &Pod) -> Option<Observation> {
+    let meta = &pod.metadata;
+    let said = &pod.status;
+    let outdated = said.observed_generation != 0 && said.observed_generation < meta.generation;
+    if outdated
+        || meta.deletion_timestamp.is_some()
+        || matches!(said.phase.as_str(), "Succeeded" | "Failed")
+        || meta.annotations.contains_key(keys::MIRROR_POD)
+    {
+        return None;
+    }
+
+    let mut seen = Observation::default();
+    let mut blocked = false;
+    let mut any_waiting = false;
+    for container in &pod.spec.init_containers {
+        let state = find(&said.init_container_statuses, container);
+        let ended = state.is_some_and(|s| s.state.terminated.is_some());
+        let running = state.is_some_and(|s| s.state.running.is_some());
+        seen.init_completed |= ended;
+        any_waiting |= state.is_some_and(|s| s.state.waiting.is_some());
+        seen.add(pod, container, state, blocked);
+        blocked |= !(ended || container.is_sidecar() && running);
+    }
+    for container in &pod.spec.containers {
+        let state = find(&said.container_statuses, container);
+        seen.running |= state.is_some_and(|s| s.state.running.is_some());
+        any_waiting |= state.is_some_and(|s| s.state.waiting.is_some());
+        seen.add(pod, container, state, blocked);
+    }
+    seen.creating = any_waiting
+        && seen
+            .images
+            .iter()
+            .all(|i| matches!(i.standing, Standing::Wanted | Standing::Blocked | Standing::Pulled));
+    Some(seen)
+}
+
+fn find<'a>(statuses: &'a [ContainerStatus], container: &Container) -> Option<&'a ContainerStatus> {
+    statuses.iter().find(|status| status.name == container.name)
+}
+
+impl Observation {
+    /// Notes what a container says, about its own image and about images that it mounts.
+    fn add(
+        &mut self,
+        pod: &Pod,
+        container: &Container,
+        status: Option<&ContainerStatus>,
+        blocked: bool,
+    ) {
+        let mounted = pod.spec.volumes.iter().filter_map(|volume| {
+            let image = volume.image.as_ref()?;
+            container.volume_mounts.iter().any(|m| m.name == volume.name).then_some(image)
+        });
+        let (about, standing) = reason::read(container, mounted.clone(), status, blocked);
+        for volume in mounted {
+            let its = if about == volume.reference {
+                standing.clone()
+            } else if matches!(standing, Standing::Pulled) {
+                Standing::Pulled
+            } else if blocked {
+                Standing::Blocked
+            } else if about == container.image && standing != Standing::Wanted {
+                // Volumes are pulled before the container's image (kubelet: SyncPod).
+                Standing::Pulled
+            } else {
+                Standing::Wanted
+            };
+            self.put(&volume.reference, its, volume.pull_policy == "Always");
+        }
+        let own = if about == container.image { standing } else { Standing::Blocked };
+        self.put(&container.image, own, container.image_pull_policy == "Always");
+    }
+
+    fn put(&mut self, image: &str, standing: Standing, always: bool) {
+        if let Some(known) = self.images.iter_mut().find(|known| known.image == image) {
+            known.always |= always;
+            if standing.rank() < known.standing.rank() {
+                known.standing = standing;
+            }
+        } else {
+            self.images.push(ImageSeen { image: image.to_owned(), standing, always });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

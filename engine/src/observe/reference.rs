@@ -1,0 +1,97 @@
+//! Image references inside of texts.
+
+/// The registry's host (with port) of an image reference, as containerd and Docker read it: the
+/// part before the first `/` where it looks like a host, else Docker Hub.
+pub fn registry_host(image: &str) -> &str {
+    match image.split_once('/') {
+        Some((host, _)) if host == "localhost" || host.contains(['.', ':']) => host,
+        _ => "docker.io",
+    }
+}
+
+/// The reference in the one form that runtimes print: with registry, `library/` and tag.
+fn normal(image: &str) -> String {
+    let host = registry_host(image);
+    let path = image.strip_prefix(host).map_or(image, |rest| rest.trim_start_matches('/'));
+    let path = if host == "docker.io" && !path.contains('/') {
+        format!("library/{path}")
+    } else {
+        path.to_owned()
+    };
+    let name_end = path.rfind('/').map_or(0, |slash| slash + 1);
+    let tagged = path.get(name_end..).is_some_and(|last| last.contains([':', '@']));
+    if tagged { format!("{host}/{path}") } else { format!("{host}/{path}:latest") }
+}
+
+/// Whether two references mean the same image. With a digest the tag does not matter.
+fn same(a: &str, b: &str) -> bool {
+    let digest = |r: &str| r.split_once('@').map(|(_, digest)| digest.to_owned());
+    match (digest(a), digest(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => normal(a) == normal(b),
+    }
+}
+
+/// The references that a text quotes as such: `image "X"`, `reference "X"`.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    ["image \"", "reference \""].into_iter().flat_map(move |opening| {
+        text.match_indices(opening).filter_map(move |(at, _)| {
+            let rest = text.get(at + opening.len()..)?;
+            rest.split_once('"').map(|(name, _)| name).filter(|name| !name.is_empty())
+        })
+    })
+}
+
+/// Whether the text quotes this image.
+pub(super) fn is_named(text: &str, image: &str) -> bool {
+    quoted(text).any(|name| same(name, image))
+}
+
+/// Whether the text is about another image: it quotes some, and this one is not among them. After
+/// an image edit the first status can carry the old error (live.md 0.7).
+pub(super) fn names_another(text: &str, image: &str) -> bool {
+    quoted(text).next().is_some() && !is_named(text, image)
+}
+
+/// The text without the image, in either of its spellings.
+pub(super) fn blank(text: &str, image: &str) -> String {
+    if image.is_empty() {
+        return text.to_owned();
+    }
+    text.replace(&normal(image), "<image>").replace(image, "<image>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_what_the_runtime_would_ask() {
+        for (image, host) in [
+            ("busybox", "docker.io"),
+            ("team/app:1", "docker.io"),
+            ("localhost/app", "localhost"),
+            ("registry:5000/a/b", "registry:5000"),
+            ("gcr.io/a/b@sha256:00", "gcr.io"),
+        ] {
+            assert_eq!(registry_host(image), host, "{image}");
+        }
+    }
+
+    #[test]
+    fn a_text_about_the_same_image_in_another_spelling_is_about_this_image() {
+        for (text, image, another) in [
+            (
+                r#"failed to pull and unpack image "docker.io/library/busybox:latest": x"#,
+                "busybox",
+                false,
+            ),
+            (r#"Back-off pulling image "r.io/a:1""#, "r.io/a:2", true),
+            (r#"failed to resolve reference "r.io/a@sha256:11""#, "r.io/a:v1@sha256:11", false),
+            ("no image is quoted", "r.io/a:2", false),
+            (r#"Failed to inspect image "": x"#, "r.io/a:2", false),
+        ] {
+            assert_eq!(names_another(text, image), another, "{text} / {image}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Rows: what a status says, and how each image of the Pod then stands.
+
+use serde_json::{Value, json};
+
+use super::{Standing, observe};
+use crate::objects::Pod;
+
+const NOT_FOUND: &str = "rpc error: code = NotFound desc = failed to pull and unpack image \"r.io/a:1\": failed to resolve reference \"r.io/a:1\": r.io/a:1: not found";
+
+fn pod(spec: Value, status: Value) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {"name": "p", "namespace": "n", "uid": "5e7595d6-d828-4f9a-81e2-13e9233e05fc"},
+        "spec": spec, "status": status,
+    }))
+    .unwrap()
+}
+
+fn waiting(name: &str, reason: &str, message: &str) -> Value {
+    json!({"name": name, "imageID": "", "state": {"waiting": {"reason": reason, "message": message}}})
+}
+
+/// `image=standing` of every image, in short.
+fn standings(pod: &Pod) -> Vec<String> {
+    let images = observe(pod).map(|seen| seen.images).unwrap_or_default();
+    images
+        .iter()
+        .map(|image| {
+            let standing = match &image.standing {
+                Standing::Once(f) => format!("once {}", f.cause),
+                Standing::Window(f) => format!("window {}", f.cause),
+                Standing::BackOff(Some(f)) => format!("back-off {}", f.cause),
+                other => format!("{other:?}"),
+            };
+            format!("{}={standing}", image.image)
+        })
+        .collect()
+}
+
+#[test]
+fn one_container_says_what_its_image_does() {
+    let back_off = format!("Back-off pulling image \"r.io/a:1\": ErrImagePull: {NOT_FOUND}");
+    for (reason, message, expected) in [
+        ("ContainerCreating", "", "Wanted"),
+        ("ErrImagePull", NOT_FOUND, "window NotFound"),
+        ("ErrImagePull", "pull QPS exceeded", "window NodeThrottled"),
+        ("ErrImagePull", "dial tcp: i/o timeout", "window Unknown"),
+        ("RegistryUnavailable", "image pull failed for r.io/a:1 because", "window Unknown"),
+        ("ImagePullBackOff", "Back-off pulling image \"r.io/a:1\"", "BackOff(None)"),
+        ("ImagePullBackOff", back_off.as_str(), "back-off NotFound"),
+        ("ImagePullBackOff", "Back-off pulling image \"r.io/old:1\"", "Unclear"),
+        ("InvalidImageName", "Failed to apply default image tag", "once InvalidReference"),
+        (
+            "ErrImageNeverPull",
+            "Container image \"r.io/a:1\" is not present",
+            "once NeverPullAbsent",
+        ),
+        (
+            "illegal base64 data at input byte 0",
+            "illegal base64 data at input byte 0",
+            "once Unknown",
+        ),
+        ("CrashLoopBackOff", "back-off 10s restarting", "Unclear"),
+        ("CreateContainerConfigError", "configmap \"x\" not found", "Pulled"),
+    ] {
+        let spec = json!({"containers": [{"name": "main", "image": "r.io/a:1"}]});
+        let status = json!({"containerStatuses": [waiting("main", reason, message)]});
+        assert_eq!(
+            standings(&pod(spec, status)),
+            [format!("r.io/a:1={expected}")],
+            "{reason} {message}"
+        );
+    }
+}
+
+#[test]
+fn the_name_of_an_image_is_no_evidence() {
+    let spec = json!({"containers": [{"name": "main", "image": "r.io/manifest unknown/a:1"}]});
+    let message = "failed to pull r.io/manifest unknown/a:1: connection reset";
+    let status = json!({"containerStatuses": [waiting("main", "ErrImagePull", message)]});
+    assert_eq!(standings(&pod(spec, status)), ["r.io/manifest unknown/a:1=window Unknown"]);
+}
+
+#[test]
+fn an_aggregate_takes_its_most_lenient_member() {
+    let spec = json!({"containers": [{"name": "main", "image": "r.io/a:1"}]});
+    let message = format!("[{NOT_FOUND}, 503 Service Unavailable]");
+    let status = json!({"containerStatuses": [waiting("main", "ErrImagePull", &message)]});
+    assert_eq!(standings(&pod(spec, status)), ["r.io/a:1=window Unknown"]);
+}
+
+#[test]
+fn an_unfinished_init_container_blocks_those_after_it_and_a_running_sidecar_does_not() {
+    let spec = json!({
+        "initContainers": [{"name": "side", "image": "s", "restartPolicy": "Always"}, {"name": "init", "image": "i"}],
+        "containers": [{"name": "main", "image": "m"}],
+    });
+    let main = waiting("main", "PodInitializing", "");
+    for (init, expected) in [
+        (json!([]), ["s=Wanted", "i=Blocked", "m=Blocked"]),
+        (
+            json!([{"name": "side", "imageID": "x", "state": {"running": {}}}, waiting("init", "PodInitializing", "")]),
+            ["s=Pulled", "i=Wanted", "m=Blocked"],
+        ),
+        (
+            json!([{"name": "side", "imageID": "x", "state": {"running": {}}},
+                   {"name": "init", "imageID": "x", "state": {"terminated": {}}}]),
+            ["s=Pulled", "i=Pulled", "m=Wanted"],
+        ),
+    ] {
+        let status = json!({"initContainerStatuses": init, "containerStatuses": [main.clone()]});
+        assert_eq!(standings(&pod(spec.clone(), status)), expected);
+    }
+}
+
+#[test]
+fn containers_that_share_an_image_make_one_and_an_open_window_wins() {
+    let spec = json!({"containers": [{"name": "a", "image": "r.io/a:1"}, {"name": "b", "image": "r.io/a:1"}]});
+    let status = json!({"containerStatuses": [
+        waiting("a", "ErrImagePull", NOT_FOUND),
+        waiting("b", "ImagePullBackOff", "Back-off pulling image \"r.io/a:1\"")]});
+    assert_eq!(standings(&pod(spec, status)), ["r.io/a:1=window NotFound"]);
+}
+
+#[test]
+fn a_message_about_an_image_volume_is_about_the_volume() {
+    let spec = json!({
+        "containers": [{"name": "main", "image": "m", "volumeMounts": [{"name": "model"}]}],
+        "volumes": [{"name": "model", "image": {"reference": "r.io/a:1"}}],
+    });
+    let status = json!({"containerStatuses": [waiting("main", "ErrImagePull", NOT_FOUND)]});
+    assert_eq!(standings(&pod(spec, status)), ["r.io/a:1=window NotFound", "m=Blocked"]);
+}
+
+#[test]
+fn pods_that_say_nothing_that_counts_are_not_observed() {
+    let spec = json!({"containers": [{"name": "main", "image": "r.io/a:1"}]});
+    let status = json!({"containerStatuses": [waiting("main", "ErrImagePull", NOT_FOUND)]});
+    let mut ended = pod(spec.clone(), status.clone());
+    ended.status.phase = "Failed".to_owned();
+    let mut old = pod(spec.clone(), status.clone());
+    (old.metadata.generation, old.status.observed_generation) = (2, 1);
+    let mut mirror = pod(spec.clone(), status.clone());
+    mirror.metadata.annotations.insert(crate::keys::MIRROR_POD.to_owned(), String::new());
+    let mut going = pod(spec, status);
+    going.metadata.deletion_timestamp = Some(jiff::Timestamp::UNIX_EPOCH);
+    for pod in [ended, old, mirror, going] {
+        assert_eq!(observe(&pod), None);
+    }
+}
+
+#[test]
+fn an_empty_status_is_creating_nothing_yet() {
+    let spec = json!({"containers": [{"name": "main", "image": "r.io/a:1"}]});
+    let seen = observe(&pod(spec.clone(), json!({}))).unwrap();
+    assert!(!seen.creating, "no kubelet has said a word");
+    let status = json!({"containerStatuses": [waiting("main", "ContainerCreating", "")]});
+    assert!(observe(&pod(spec, status)).unwrap().creating);
+}

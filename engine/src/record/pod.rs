@@ -1,0 +1,175 @@
+//! What is known of one Pod's images, and whether now is a safe moment to act on it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Runs, Step, Track};
+use crate::observe::{Observation, Standing};
+use crate::time::Now;
+use crate::timing::Timing;
+
+/// How a status came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// By a list, which says nothing of when it changed, and not by a watch event.
+    pub listed: bool,
+    /// When the kubelet wrote it, by the API server's clock.
+    pub wrote: Option<Timestamp>,
+}
+
+/// Why it is no safe moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Closed {
+    /// The newest failed pull is too long ago, or it is not known when it was: the next pull may
+    /// be running.
+    Late,
+    /// Another image of the Pod is still to be pulled.
+    StillPulling,
+}
+
+/// The images of one Pod that have failed, and what tells a safe moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodHistory {
+    tracks: BTreeMap<Arc<str>, Track>,
+    /// Windows counted so far, over all images.
+    windows: u32,
+    /// When a watch event first showed the containers waiting for their images.
+    creating: Option<Duration>,
+    /// The newest status shows an image that is still to be pulled.
+    wanted: bool,
+}
+
+impl PodHistory {
+    /// Takes in a new status. `inherit` gives what a Pod that this one replaces had counted for
+    /// an image; it is asked at the first failure of the image here.
+    pub fn record(
+        &mut self,
+        seen: &Observation,
+        arrival: Arrival,
+        now: Now,
+        timing: &Timing,
+        mut inherit: impl FnMut(&str) -> Option<Runs>,
+    ) -> Vec<(Arc<str>, Step)> {
+        let age = arrival.wrote.map(|wrote| now.wall.duration_since(wrote));
+        let at = arrival.wrote.unwrap_or(now.wall);
+        if seen.creating && !arrival.listed {
+            self.creating.get_or_insert(now.elapsed);
+        }
+        self.wanted = seen.images.iter().any(|image| image.standing == Standing::Wanted);
+        // An edited image is a new one; what the old one did is over.
+        self.tracks.retain(|image, _| seen.images.iter().any(|i| *i.image == **image));
+
+        let mut steps = Vec::new();
+        for image in &seen.images {
+            let (name, mut track) = match self.tracks.remove_entry(image.image.as_str()) {
+                Some(known) => known,
+                None if matches!(
+                    image.standing,
+                    Standing::Once(_) | Standing::Window(_) | Standing::BackOff(_)
+                ) =>
+                {
+                    (Arc::from(image.image.as_str()), Track::default())
+                }
+                None => continue,
+            };
+            let whole_age = age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
+            let fresh = track.runs.is_empty();
+            let step = track.step(&image.standing, at, now.elapsed, whole_age);
+            if let Step::Failed { window } = step {
+                if fresh && let Some(inherited) = inherit(&name) {
+                    track.inherit(inherited);
+                }
+                track.opened = None;
+                if window {
+                    if self.opens(seen, arrival, age, now, timing) {
+                        track.opened = Some(now.elapsed);
+                    }
+                    self.windows = self.windows.saturating_add(1);
+                }
+            }
+            if step != Step::Nothing {
+                steps.push((Arc::clone(&name), step));
+            }
+            if track.is_known() {
+                self.tracks.insert(name, track);
+            }
+        }
+        steps
+    }
+
+    /// Whether the window that this status shows opened just now. The first window of a Pod is
+    /// published late where an init container has ended before (live.md 1), and after a long pull
+    /// that failed the time of the write says nothing of the time of the failure.
+    fn opens(
+        &self,
+        seen: &Observation,
+        arrival: Arrival,
+        age: Option<jiff::SignedDuration>,
+        now: Now,
+        timing: &Timing,
+    ) -> bool {
+        let Some(age) = age else { return false };
+        let in_time = age <= signed(timing.anchor) && age >= -signed(timing.skew);
+        let prompt = self.windows > 0
+            || !seen.init_completed
+                && self
+                    .creating
+                    .is_some_and(|since| now.elapsed.saturating_sub(since) <= timing.moment);
+        !arrival.listed && in_time && prompt
+    }
+
+    /// Whether a pull of this Pod can be running, now that `image` has failed.
+    ///
+    /// # Errors
+    /// Why it is no safe moment.
+    pub fn moment(&self, image: &str, now: Now, timing: &Timing) -> Result<(), Closed> {
+        if self.wanted {
+            return Err(Closed::StillPulling);
+        }
+        match self.tracks.get(image).and_then(|track| track.opened) {
+            Some(opened) if now.elapsed.saturating_sub(opened) <= timing.moment => Ok(()),
+            _ => Err(Closed::Late),
+        }
+    }
+
+    /// The images that have failed.
+    pub fn tracks(&self) -> impl Iterator<Item = (&Arc<str>, &Track)> {
+        self.tracks.iter().filter(|(_, track)| !track.runs.is_empty())
+    }
+
+    /// What is known of an image.
+    pub fn track(&self, image: &str) -> Option<&Track> {
+        self.tracks.get(image)
+    }
+
+    /// Puts a checkpoint's count in, where it is higher than what has been seen since.
+    pub fn restore(&mut self, image: &str, runs: Runs) {
+        let track = self.tracks.entry(Arc::from(image)).or_default();
+        if track.runs.failed_pulls() < runs.failed_pulls() {
+            track.runs = runs;
+        }
+    }
+
+    /// Starts all counts anew; the status that is shown now does not count again.
+    pub fn forgive(&mut self) {
+        self.tracks.values_mut().for_each(Track::forgive);
+    }
+
+    /// Gives the counts away: the Pod is gone.
+    pub fn into_runs(self) -> impl Iterator<Item = (Arc<str>, Runs)> {
+        self.tracks
+            .into_iter()
+            .filter(|(_, track)| !track.runs.is_empty())
+            .map(|(image, track)| (image, track.runs))
+    }
+}
+
+fn signed(duration: Duration) -> jiff::SignedDuration {
+    jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::MAX)
+}
+
+#[cfg(test)]
+mod tests;

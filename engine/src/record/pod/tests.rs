@@ -1,0 +1,159 @@
+//! Histories of one Pod as rows of (second, standing), and what they count and open.
+
+use super::*;
+use crate::cause::Cause;
+use crate::observe::{Failure, ImageSeen};
+
+const IMAGE: &str = "r.io/a:1";
+
+struct Told {
+    history: PodHistory,
+    counted: u32,
+}
+
+impl Told {
+    fn new() -> Self {
+        Self { history: PodHistory::default(), counted: 0 }
+    }
+
+    fn now(second: u64) -> Now {
+        let wall = Timestamp::from_second(1_000_000 + i64::try_from(second).unwrap()).unwrap();
+        Now { elapsed: Duration::from_secs(second), wall }
+    }
+
+    /// A status that arrives the second it was written.
+    fn seen(&mut self, second: u64, standing: Standing) -> &mut Self {
+        self.arrives(second, 0, false, false, standing)
+    }
+
+    fn arrives(
+        &mut self,
+        second: u64,
+        late: u64,
+        listed: bool,
+        init_completed: bool,
+        standing: Standing,
+    ) -> &mut Self {
+        let creating = standing == Standing::Wanted;
+        let images = vec![ImageSeen { image: IMAGE.to_owned(), standing, always: false }];
+        let seen = Observation { images, running: false, init_completed, creating };
+        let arrival = Arrival { listed, wrote: Some(Self::now(second).wall) };
+        let now = Self::now(second + late);
+        let steps = self.history.record(&seen, arrival, now, &Timing::kubelet(), |_| None);
+        self.counted +=
+            u32::try_from(steps.iter().filter(|(_, s)| matches!(s, Step::Failed { .. })).count())
+                .unwrap();
+        self
+    }
+
+    fn moment(&self, second: u64) -> Result<(), Closed> {
+        self.history.moment(IMAGE, Self::now(second), &Timing::kubelet())
+    }
+}
+
+fn window() -> Standing {
+    Standing::Window(Failure { cause: Cause::NotFound })
+}
+
+fn back_off() -> Standing {
+    Standing::BackOff(None)
+}
+
+fn throttled() -> Standing {
+    Standing::Window(Failure { cause: Cause::NodeThrottled })
+}
+
+#[test]
+fn windows_are_counted_and_not_the_events_or_back_offs_between_them() {
+    for (rows, counted) in [
+        (vec![(1, window()), (2, window()), (14, back_off()), (20, back_off())], 1),
+        (vec![(1, window()), (14, back_off()), (27, window()), (40, back_off())], 2),
+        (vec![(1, back_off()), (14, back_off()), (27, window())], 2),
+        (vec![(1, window()), (3, Standing::Wanted), (14, back_off())], 1),
+        (vec![(1, window()), (3, Standing::Unclear), (14, back_off()), (27, window())], 2),
+        (vec![(1, throttled()), (14, back_off()), (27, throttled())], 0),
+        (
+            vec![
+                (1, window()),
+                (14, back_off()),
+                (27, throttled()),
+                (40, back_off()),
+                (53, window()),
+            ],
+            2,
+        ),
+    ] {
+        let mut told = Told::new();
+        for (second, standing) in rows.clone() {
+            told.seen(second, standing);
+        }
+        assert_eq!(told.counted, counted, "{rows:?}");
+    }
+}
+
+#[test]
+fn the_limit_of_the_node_does_not_hide_the_last_cause() {
+    let mut told = Told::new();
+    told.seen(1, window()).seen(14, back_off()).seen(27, throttled());
+    assert_eq!(told.history.track(IMAGE).unwrap().runs.newest_cause(), Some(Cause::NotFound));
+}
+
+#[test]
+fn a_started_image_ends_the_count_and_a_kubelet_restart_does_not() {
+    let mut told = Told::new();
+    told.seen(1, window()).seen(14, back_off()).seen(20, Standing::Wanted).seen(30, window());
+    assert_eq!(told.history.track(IMAGE).unwrap().runs.failed_pulls(), 2);
+    told.seen(40, back_off()).seen(60, Standing::Pulled);
+    assert!(told.history.track(IMAGE).is_none());
+}
+
+#[test]
+fn the_safe_moment_lasts_five_seconds_from_the_window_that_was_seen_to_open() {
+    let mut told = Told::new();
+    told.seen(0, Standing::Wanted).seen(1, window());
+    for (second, open) in [(1, true), (6, true), (7, false)] {
+        assert_eq!(told.moment(second).is_ok(), open, "at {second}");
+    }
+}
+
+#[test]
+fn no_moment_opens_where_it_is_not_known_that_no_pull_runs() {
+    let first = |told: &mut Told| {
+        told.seen(0, Standing::Wanted);
+    };
+    let cases: [(&str, &dyn Fn(&mut Told)); 6] = [
+        ("a list", &|t| {
+            t.arrives(1, 0, true, false, window());
+        }),
+        ("a late event", &|t| {
+            t.arrives(1, 6, false, false, window());
+        }),
+        ("the first window long after the containers were waiting", &|t| {
+            t.seen(7, window());
+        }),
+        ("the first window after an init container has ended", &|t| {
+            t.arrives(2, 0, false, true, window());
+        }),
+        ("a first sight in back-off", &|t| {
+            t.seen(1, back_off());
+        }),
+        ("another image still to be pulled", &|t| {
+            t.seen(1, window()).seen(2, Standing::Wanted);
+        }),
+    ];
+    for (name, act) in cases {
+        let mut told = Told::new();
+        first(&mut told);
+        act(&mut told);
+        assert!(told.moment(8).is_err() && told.moment(2).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_second_window_needs_no_fresh_pod() {
+    let mut told = Told::new();
+    told.arrives(1, 0, true, false, back_off()).seen(27, window());
+    assert!(told.moment(27).is_err(), "the first window that is seen of this Pod");
+    told.seen(40, back_off()).seen(80, window());
+    assert!(told.moment(80).is_ok());
+}

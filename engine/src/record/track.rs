@@ -1,0 +1,126 @@
+//! What is known of one image in one Pod.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Runs;
+use crate::cause::Cause;
+use crate::observe::Standing;
+
+/// The history of one image in one Pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Track {
+    /// Failed pulls in a row.
+    pub runs: Runs,
+    /// What the newest status said.
+    stage: Stage,
+    /// Set while the image is found bad without a pull.
+    pub once: Option<Once>,
+    /// Where the newest counted failure leaves a safe moment: since when.
+    pub opened: Option<Duration>,
+}
+
+/// What the newest status said of the image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// No failure so far, or none any more.
+    #[default]
+    Quiet,
+    /// A pull had just failed.
+    Window,
+    /// The kubelet waited or pulled.
+    BackOff,
+}
+
+/// A state that the kubelet writes once: it has no windows to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// When it was seen first, as [`crate::time::Now::elapsed`].
+    pub seen: Duration,
+    /// How old it was then, by the kubelet's status write.
+    pub age: Duration,
+}
+
+/// What a status added to a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Nothing,
+    /// A failed pull was counted. `window`: its window has just opened.
+    Failed {
+        /// Whether the status shows the window, and not the back-off after it.
+        window: bool,
+    },
+    /// The image is there.
+    Started,
+}
+
+impl Track {
+    /// Takes in how the image stands in a new status that was written `at`.
+    ///
+    /// One more failed pull is counted on each transition into a window; `ImagePullBackOff` alone
+    /// only at first sight (kubelet.md 3.2: each failed pull yields exactly one window).
+    /// `pull QPS exceeded` neither counts nor hides what was known.
+    pub fn step(
+        &mut self,
+        standing: &Standing,
+        at: Timestamp,
+        seen: Duration,
+        age: Duration,
+    ) -> Step {
+        let was = self.stage;
+        let first_sight = was == Stage::Quiet && self.runs.is_empty();
+        match standing {
+            Standing::Pulled => {
+                let failed = !self.runs.is_empty();
+                *self = Self::default();
+                return if failed { Step::Started } else { Step::Nothing };
+            }
+            Standing::Wanted | Standing::Blocked | Standing::Unclear => return Step::Nothing,
+            Standing::Once(failure) => {
+                let new = self.once.is_none();
+                self.once.get_or_insert(Once { seen, age });
+                self.stage = Stage::Window;
+                if new && self.runs.newest_cause() != Some(failure.cause) {
+                    self.runs.push(failure.cause, at);
+                    return Step::Failed { window: false };
+                }
+                return Step::Nothing;
+            }
+            Standing::Window(failure) => {
+                self.stage = Stage::Window;
+                if was != Stage::Window && failure.cause != Cause::NodeThrottled {
+                    self.runs.push(failure.cause, at);
+                    return Step::Failed { window: true };
+                }
+            }
+            Standing::BackOff(failure) => {
+                self.stage = Stage::BackOff;
+                let cause = failure.as_ref().map_or(Cause::Unknown, |f| f.cause);
+                if first_sight && cause != Cause::NodeThrottled {
+                    self.runs.push(cause, at);
+                    return Step::Failed { window: false };
+                }
+            }
+        }
+        Step::Nothing
+    }
+
+    /// Starts the count anew and keeps what the status shows now.
+    pub fn forgive(&mut self) {
+        // A forgiven window is still open: it must not count when it is seen again.
+        *self = Self { stage: self.stage, ..Self::default() };
+    }
+
+    /// Whether there is anything to remember.
+    pub fn is_known(&self) -> bool {
+        self.stage != Stage::Quiet || !self.runs.is_empty()
+    }
+
+    /// The Pod replaces another, which had counted this.
+    pub fn inherit(&mut self, mut runs: Runs) {
+        std::mem::swap(&mut self.runs, &mut runs);
+        self.runs.append(runs);
+    }
+}

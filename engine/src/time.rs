@@ -1,0 +1,14 @@
+//! The two times that the core is told.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// What time it is, as an argument: the core has no clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Time since the process began. Never goes back: for windows, moments and the lease.
+    pub elapsed: Duration,
+    /// The wall clock. It may jump: only for what is stored in objects and compared with them.
+    pub wall: Timestamp,
+}

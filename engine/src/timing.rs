@@ -1,0 +1,85 @@
+//! The kubelet's schedule and what follows from it for us: one value, which tests scale.
+
+use std::time::Duration;
+
+/// When pulls are tried, and for how long after a failure nothing can be running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Pause after the first failed pull (kubelet: `imageBackOffPeriod`, 10 s), doubled each time.
+    pub back_off_base: Duration,
+    /// Longest pause (kubelet: `MaxImageBackOff`, 300 s).
+    pub back_off_max: Duration,
+    /// How long after an `ErrImagePull` window opened no pull can be running: half of the first
+    /// pause, so that a write that takes long still arrives in time.
+    pub moment: Duration,
+    /// How old the kubelet's status write may be when the window is seen. The API server keeps
+    /// whole seconds, so a scaled clock needs one more.
+    pub anchor: Duration,
+    /// How far a write may seem to lie in the future before the two clocks cannot be compared.
+    pub skew: Duration,
+    /// A pull that shows nothing for so long is counted as silent.
+    pub silence: Duration,
+}
+
+impl Timing {
+    /// As the kubelet has it, 1.28 to 1.37.
+    pub const fn kubelet() -> Self {
+        Self {
+            back_off_base: Duration::from_secs(10),
+            back_off_max: Duration::from_secs(300),
+            moment: Duration::from_secs(5),
+            anchor: Duration::from_secs(5),
+            skew: Duration::from_secs(2),
+            silence: Duration::from_secs(15 * 60),
+        }
+    }
+
+    /// The same for a kubelet whose clock runs faster: tests only. `factor` is the length of its
+    /// second, in milliseconds.
+    #[must_use]
+    pub fn scaled(self, millis_per_second: u32) -> Self {
+        if millis_per_second == 1000 {
+            return self;
+        }
+        let scale = |d: Duration| d * millis_per_second / 1000;
+        let moment = scale(self.moment);
+        Self {
+            back_off_base: scale(self.back_off_base),
+            back_off_max: scale(self.back_off_max),
+            moment,
+            anchor: moment + Duration::from_secs(1),
+            skew: self.skew,
+            silence: scale(self.silence),
+        }
+    }
+
+    /// The most failed pulls that a Pod can have after a first one, `since` ago: the n-th follows
+    /// the one before at the earliest after a whole pause (kubelet.md: 0, 10, 30, 70, 150, ...).
+    pub fn most_failed_pulls(&self, since: Duration) -> u32 {
+        let (mut pulls, mut at, mut pause) = (1, self.back_off_base, self.back_off_base);
+        while at <= since && pulls < u32::MAX {
+            pulls += 1;
+            pause = (pause * 2).min(self.back_off_max);
+            at += pause;
+        }
+        pulls
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_pulls_come_no_faster_than_the_back_off() {
+        for (seconds, most) in
+            [(0, 1), (9, 1), (10, 2), (30, 3), (70, 4), (150, 5), (310, 6), (610, 7), (910, 8)]
+        {
+            assert_eq!(
+                Timing::kubelet().most_failed_pulls(Duration::from_secs(seconds)),
+                most,
+                "{seconds} s"
+            );
+        }
+    }
+}

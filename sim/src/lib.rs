@@ -1,0 +1,13 @@
+//! The cluster that Dislodge lives in, as models without client, clock, randomness or async.
+//!
+//! Everything here is driven from outside: `now` is a [`Duration`](std::time::Duration) since a
+//! start that the driver chooses, jitter is a hash of the pod's uid and a counter, and what a
+//! model wants to have done comes back as values. The same inputs give the same outputs.
+//!
+//! * [`kubelet`]: one node's kubelet, as far as pulling images, starting containers, writing pod
+//!   statuses and ending pods go.
+//! * [`registry`]: what the pulls of each image do, as data.
+
+pub mod kubelet;
+mod reference;
+pub mod registry;

@@ -1,0 +1,210 @@
+//! What is typed: commands, flags and the environment variables behind them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dislodge",
+    version,
+    about = "Gives back the queue quota that Jobs with unpullable images hold",
+    long_about = "Dislodge watches Jobs whose image cannot be pulled and, by the thresholds of an \
+                  ImagePullPolicy, stops them, so that the queue gives their quota to the next job.",
+    after_help = "Examples:\n  \
+        dislodge crd | kubectl apply --server-side -f -    install the ImagePullPolicy CRD\n  \
+        dislodge controller --context dev                  run against a cluster of your kubeconfig",
+    max_term_width = 100
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the controller until SIGTERM or SIGINT
+    Controller(Box<ControllerArgs>),
+    /// Print the CustomResourceDefinition of ImagePullPolicy as YAML
+    Crd,
+}
+
+/// Flags of `dislodge controller`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    dislodge controller                                        in a Pod: everything has a default\n  \
+    dislodge controller --kubeconfig ~/.kube/config --context dev --log-format text\n  \
+    dislodge controller --namespace team-a --lease-name dislodge-team-a\n\n\
+    Several replicas may run: all count failed pulls, the holder of the Lease acts.\n\
+    Pause everything: kubectl -n dislodge-system annotate lease dislodge dislodge.dev/paused=\"<reason>\"")]
+pub struct ControllerArgs {
+    /// Watch only this namespace [default: all namespaces]
+    #[arg(long, value_name = "NAMESPACE", env = "DISLODGE_NAMESPACE", value_parser = name)]
+    pub namespace: Option<String>,
+
+    /// Name of the Lease whose holder acts
+    #[arg(long, value_name = "NAME", env = "DISLODGE_LEASE_NAME", default_value = "dislodge", value_parser = name)]
+    pub lease_name: String,
+
+    /// Namespace of the Lease [default: the Pod's own namespace, else dislodge-system]
+    #[arg(long, value_name = "NAMESPACE", env = "DISLODGE_LEASE_NAMESPACE", value_parser = name)]
+    pub lease_namespace: Option<String>,
+
+    /// Name of this replica in the Lease, unique among replicas [default: $POD_NAME, else the host
+    /// name]
+    #[arg(long, value_name = "NAME", env = "DISLODGE_IDENTITY")]
+    pub identity: Option<String>,
+
+    /// Kubeconfig file [default: $KUBECONFIG, else the Pod's service account, else ~/.kube/config]
+    #[arg(long, value_name = "PATH")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Context of the kubeconfig [default: its current context]
+    #[arg(long, value_name = "NAME", env = "DISLODGE_CONTEXT")]
+    pub context: Option<String>,
+
+    /// Address that serves /livez and /readyz, or 'off'
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "DISLODGE_PROBE_ADDRESS",
+        default_value = "0.0.0.0:8081"
+    )]
+    pub probe_address: ProbeAddress,
+
+    /// Form of the log lines [default: text on a terminal, else json]
+    #[arg(long, value_name = "FORMAT", env = "DISLODGE_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+
+    /// Least level that is logged: error, warn, info, debug or trace, or a list of directives such
+    /// as 'info,dislodge::watch=debug'
+    #[arg(long, value_name = "LEVEL", env = "DISLODGE_LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+
+    /// Tests only: the length of the kubelet's second in milliseconds
+    #[arg(long, hide = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub test_millis_per_second: Option<u32>,
+}
+
+/// Where the probes are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeAddress {
+    /// Nowhere.
+    Off,
+    /// At this address.
+    At(SocketAddr),
+}
+
+impl FromStr for ProbeAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        text.parse().map(Self::At).map_err(|_| {
+            "give an IP address and a port, such as 0.0.0.0:8081 or [::]:8081, or 'off'".to_owned()
+        })
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One line of text for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A name as Kubernetes has them in URLs (RFC 1123 subdomain), so that a typo is told at once and
+/// cannot change the path of a request.
+fn name(text: &str) -> Result<String, String> {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let ok = text.len() <= 253
+        && text.starts_with(alphanumeric)
+        && text.ends_with(alphanumeric)
+        && text.chars().all(|c| alphanumeric(c) || c == '-' || c == '.');
+    if ok {
+        Ok(text.to_owned())
+    } else {
+        Err("use lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
+            .to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn controller(flags: &[&str]) -> Result<ControllerArgs, clap::Error> {
+        let args = ["dislodge", "controller"].iter().chain(flags);
+        match Args::try_parse_from(args)?.command {
+            Command::Controller(args) => Ok(*args),
+            Command::Crd => panic!("another command was parsed"),
+        }
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_every_flag_but_the_one_for_tests() {
+        let mut command = Args::command();
+        let help =
+            command.find_subcommand_mut("controller").unwrap().render_long_help().to_string();
+        for flag in [
+            "--namespace",
+            "--lease-name",
+            "--lease-namespace",
+            "--identity",
+            "--kubeconfig",
+            "--context",
+            "--probe-address",
+            "--log-format",
+            "--log-level",
+            "Examples:",
+        ] {
+            assert!(help.contains(flag), "{flag} is missing:\n{help}");
+        }
+        assert!(!help.contains("test-millis"), "{help}");
+        assert!(!help.contains("kubelet"), "{help}");
+    }
+
+    #[test]
+    fn no_flag_is_needed() {
+        let args = controller(&[]).unwrap();
+        assert_eq!(args.lease_name, "dislodge");
+        assert_eq!(args.probe_address, ProbeAddress::At("0.0.0.0:8081".parse().unwrap()));
+        assert_eq!(args.test_millis_per_second, None);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_meant_is_refused_with_what_to_write() {
+        for (flags, advice) in [
+            (["--probe-address", "8081"], "such as 0.0.0.0:8081"),
+            (["--namespace", "Team_A"], "lower-case letters"),
+            (["--lease-name", "../x"], "lower-case letters"),
+            (["--log-format", "xml"], "possible values: text, json"),
+            (["--test-millis-per-second", "0"], "1..=1000"),
+        ] {
+            let error = controller(&flags).unwrap_err().to_string();
+            assert!(error.contains(advice), "{flags:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_probes_can_be_switched_off() {
+        let args = controller(&["--probe-address", "off"]).unwrap();
+        assert_eq!(args.probe_address, ProbeAddress::Off);
+    }
+}

@@ -1,0 +1,166 @@
+//! The one loop that owns the engine: inputs in, effects out, deadlines kept.
+
+use std::time::Duration;
+
+use dislodge_engine::Engine;
+use dislodge_engine::effect::Effect;
+use dislodge_engine::input::Input;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::dispatch::{Dispatch, Told, Trigger};
+use crate::health::Health;
+
+/// How many inputs may wait: watches that are ahead of the engine wait in turn, and with them the
+/// API server.
+const WAITING: usize = 1024;
+/// The longest time between two signs of life.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Pause before the same deadline is told again, so that one which does not move is no spin.
+const SAME_DEADLINE: Duration = Duration::from_millis(100);
+/// How long a stop waits for effects that are under way.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// An input, and when what it tells of was received (as [`Clock::elapsed`]).
+#[derive(Debug)]
+struct Envelope {
+    input: Input,
+    received: Duration,
+}
+
+/// Where inputs go. Clones lead to the same engine.
+#[derive(Clone, Debug)]
+pub struct Inbox(mpsc::Sender<Envelope>);
+
+/// The engine takes no more inputs: the process is about to end.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the engine takes no more inputs")]
+pub struct Closed;
+
+impl Inbox {
+    /// Tells the engine; waits while too many inputs wait already. `received` is when the process
+    /// heard of it (as [`Clock::elapsed`]).
+    ///
+    /// # Errors
+    ///
+    /// Where the process is about to end.
+    pub async fn send(&self, input: Input, received: Duration) -> Result<(), Closed> {
+        self.0.send(Envelope { input, received }).await.map_err(|_| Closed)
+    }
+}
+
+/// The driver's ends of all channels, and the engine.
+#[derive(Debug)]
+pub struct Driver {
+    engine: Engine,
+    clock: Clock,
+    health: Health,
+    inbox: mpsc::Receiver<Envelope>,
+    told: UnboundedReceiver<Told>,
+    dispatch: Dispatch,
+    under_way: usize,
+    /// The deadline that was told last, and when.
+    last: Option<(Duration, Duration)>,
+}
+
+impl Driver {
+    /// A driver for this engine. `dispatch` makes the performer of effects, given where outcomes
+    /// go.
+    pub fn new(
+        engine: Engine,
+        clock: Clock,
+        health: Health,
+        dispatch: impl FnOnce(UnboundedSender<Told>) -> Dispatch,
+    ) -> (Self, Inbox) {
+        let (sender, inbox) = mpsc::channel(WAITING);
+        // Outcomes are never held up: there are no more of them than effects under way.
+        let (outcomes, told) = mpsc::unbounded_channel();
+        let dispatch = dispatch(outcomes);
+        let driver =
+            Self { engine, clock, health, inbox, told, dispatch, under_way: 0, last: None };
+        (driver, Inbox(sender))
+    }
+
+    /// Runs until `stop`, then lets the effects that are under way end.
+    pub async fn run(mut self, stop: &CancellationToken) {
+        loop {
+            self.health.beat();
+            // Before the inbox, so that a flood of events does not hold up what is due.
+            let wake = self.deadline();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(told) = self.told.recv() => self.finish(told),
+                Some(Envelope { input, received }) = self.inbox.recv() => {
+                    self.handle(input, received);
+                }
+                () = self.clock.sleep_until(wake) => {}
+            }
+        }
+        self.drain().await;
+    }
+
+    /// Tells a deadline that is due; returns when to look again.
+    fn deadline(&mut self) -> Duration {
+        for _ in 0..2 {
+            let now = self.clock.elapsed();
+            let heartbeat = now + HEARTBEAT;
+            let Some(due) = self.engine.next_deadline() else { return heartbeat };
+            let due = match self.last {
+                Some((last, told)) if last == due => told + SAME_DEADLINE,
+                _ => due,
+            };
+            if due > now {
+                return due.min(heartbeat);
+            }
+            self.last = self.engine.next_deadline().map(|due| (due, now));
+            self.handle(Input::Deadline, due);
+        }
+        // Two were due at once: the inbox and the outcomes get their turn before a third.
+        self.clock.elapsed()
+    }
+
+    fn handle(&mut self, input: Input, received: Duration) {
+        let now = self.clock.now();
+        let mut effects = self.engine.handle(input, now);
+        // What frees quota goes first.
+        effects.sort_by_key(|(_, effect)| !is_urgent(effect));
+        for (id, effect) in effects {
+            self.under_way += 1;
+            self.dispatch.start(id, effect, Trigger { received, decided: now.elapsed });
+        }
+    }
+
+    fn finish(&mut self, told: Told) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.handle(Input::Done(told.id, told.outcome), self.clock.elapsed());
+    }
+
+    /// Takes outcomes, and nothing else, until no effect is under way: a hold that was just taken
+    /// is still explained.
+    async fn drain(mut self) {
+        let until = self.clock.elapsed() + DRAIN;
+        while self.under_way > 0 {
+            tokio::select! {
+                Some(told) = self.told.recv() => self.finish(told),
+                () = self.clock.sleep_until(until) => {
+                    let left = self.under_way;
+                    tracing::warn!(left, "stopping with effects under way; the next start decides anew");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Whether quota waits for it.
+fn is_urgent(effect: &Effect) -> bool {
+    match effect {
+        Effect::Lever { .. }
+        | Effect::EndPod { .. }
+        | Effect::ClearPod { .. }
+        | Effect::Reserve { .. } => true,
+        Effect::Explain { .. } | Effect::Publish(_) | Effect::WriteStatus { .. } => false,
+    }
+}

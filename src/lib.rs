@@ -1,0 +1,33 @@
+//! Dislodge's imperative shell: everything that waits, reads a clock, or talks to the API server.
+//!
+//! All decisions are made in [`dislodge_engine`]; this package carries events in and effects out.
+//!
+//! ```text
+//!   API server ──watch──▶ watch/   events as inputs ─┐
+//!                         lease/   may we act, paused ┼─▶ driver ─▶ Engine::handle ─▶ effects
+//!                         clock    now, deadlines ────┘     ▲                           │
+//!                                                           │ outcome                   ▼
+//!   API server ◀─patch─── apply    other people's objects ──┤◀── levers and Pods ───────┤
+//!              ◀─patch─── report   our status, Events, ─────┘◀── everything else ───────┘
+//!                                  the owner's explanation
+//! ```
+//!
+//! Where to read on: [`run`] wires it all, [`driver`] is the one loop, [`apply`] and [`report`] are
+//! the only two writers, [`request`] is what both send and how the answer is read.
+
+pub mod apply;
+pub mod args;
+pub mod client;
+pub mod clock;
+pub mod crd;
+pub mod dispatch;
+pub mod driver;
+pub mod health;
+pub mod lease;
+pub mod probes;
+pub mod report;
+pub mod request;
+pub mod run;
+pub mod settings;
+pub mod telemetry;
+pub mod watch;

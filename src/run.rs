@@ -1,0 +1,226 @@
+//! The wiring of the controller, from the first contact to a clean stop.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use dislodge_engine::Engine;
+use futures::FutureExt;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::args::{ControllerArgs, ProbeAddress};
+use crate::client::{self, ClientError};
+use crate::clock::Clock;
+use crate::dispatch::{Dispatch, Writer};
+use crate::driver::Driver;
+use crate::health::Health;
+use crate::lease::Keeper;
+use crate::settings::Settings;
+use crate::watch::kinds::Versions;
+use crate::{probes, telemetry, watch};
+
+/// How long a stop may take altogether.
+const STOP: Duration = Duration::from_secs(5);
+
+/// Why the process ends other than by a signal.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `--log-level` cannot be read.
+    #[error(
+        "--log-level cannot be read: {0}: write a level such as 'info', or directives such as \
+         'info,dislodge::watch=debug'"
+    )]
+    LogLevel(#[from] tracing_subscriber::filter::ParseError),
+    /// There is no client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The address of the probes cannot be used.
+    #[error(
+        "the probes cannot be served at {address}: {source}: choose another address with \
+         --probe-address, or 'off'"
+    )]
+    Probes {
+        /// The address.
+        address: SocketAddr,
+        /// What is wrong with it.
+        source: std::io::Error,
+    },
+    /// The operating system gives no threads or signals.
+    #[error("the process cannot start: {0}")]
+    System(#[source] std::io::Error),
+    /// Standard output cannot be written to.
+    #[error("standard output cannot be written to: {0}")]
+    Output(#[source] std::io::Error),
+    /// A part of the program ended that never ends.
+    #[error("the {0} ended unexpectedly: this is a bug, see the lines before")]
+    Died(&'static str),
+}
+
+/// Runs the controller until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// Where it cannot start, with what to do about it. An API server that cannot be reached is waited
+/// for.
+pub fn controller(args: &ControllerArgs) -> Result<(), Error> {
+    telemetry::start(args.log_format, &args.log_level)?;
+    let settings = Settings::new(args);
+    let runtime = tokio::runtime::Runtime::new().map_err(Error::System)?;
+    let ended = runtime.block_on(serve(settings));
+    // What is left is a connection or a watch; neither is waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+/// The tasks that run as long as the process does.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    fault: Arc<OnceLock<&'static str>>,
+}
+
+impl Tasks {
+    fn new() -> Self {
+        Self {
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            fault: Arc::new(OnceLock::new()),
+        }
+    }
+
+    /// Starts a task that is to end with the process and no sooner: if it does, the process stops.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (stop, fault) = (self.stop.clone(), Arc::clone(&self.fault));
+        self.tracker.spawn(async move {
+            let ended = stop.run_until_cancelled(AssertUnwindSafe(task).catch_unwind()).await;
+            if ended.is_some() && !stop.is_cancelled() {
+                tracing::error!(
+                    task = name,
+                    "a part of the program has ended unexpectedly: stopping"
+                );
+                let _ = fault.set(name);
+                stop.cancel();
+            }
+        });
+    }
+}
+
+async fn serve(settings: Settings) -> Result<(), Error> {
+    let clock = Clock::start();
+    let health = Health::new(clock);
+    let tasks = Tasks::new();
+    let stop = tasks.stop.clone();
+    announce(&settings);
+    tasks.spawn("signal handler", signals(stop.clone())?);
+
+    let connection =
+        client::connect(settings.kubeconfig.as_deref(), settings.context.as_deref()).await?;
+    if let ProbeAddress::At(address) = settings.probe_address {
+        let listener =
+            probes::bind(address).await.map_err(|source| Error::Probes { address, source })?;
+        tasks.spawn("probe server", probes::serve(listener, health.clone()));
+    }
+    if stop.run_until_cancelled(client::reach(&connection)).await.is_none() {
+        return ended(&tasks);
+    }
+    health.reached();
+
+    let client = connection.client;
+    let versions = Versions::default();
+    let writer = Writer::new(client.clone(), versions.clone(), settings.identity.clone(), clock);
+    let engine = Engine::new(settings.engine());
+    let (driver, inbox) =
+        Driver::new(engine, clock, health.clone(), |told| Dispatch::new(writer, told));
+    let mut keeper = Keeper::new(
+        client.clone(),
+        &settings.lease_namespace,
+        &settings.lease_name,
+        &settings.identity,
+        clock,
+        inbox.clone(),
+    );
+    let namespace = settings.namespace;
+    watch::start(&watch::Context { client, namespace, inbox, clock, health, versions }, &tasks);
+    let claim = async {
+        keeper.run(&stop).await;
+        keeper
+    };
+    let stopping = async {
+        stop.cancelled().await;
+        tokio::time::sleep(STOP).await;
+    };
+    // The driver's panic is the process' own; the drain comes before the Lease is given back.
+    let work = async {
+        let ((), keeper) = tokio::join!(driver.run(&stop), claim);
+        keeper.release().await;
+    };
+    tokio::select! {
+        () = work => tracing::info!("stopped"),
+        () = stopping => tracing::warn!("stopped without waiting any longer"),
+    }
+    ended(&tasks)
+}
+
+fn ended(tasks: &Tasks) -> Result<(), Error> {
+    tasks.fault.get().map_or(Ok(()), |name| Err(Error::Died(name)))
+}
+
+fn announce(settings: &Settings) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        namespace = settings.namespace.as_deref().unwrap_or("all namespaces"),
+        lease = format!("{}/{}", settings.lease_namespace, settings.lease_name),
+        identity = settings.identity,
+        "dislodge controller starts"
+    );
+    if let Some(millis) = settings.millis_per_second {
+        tracing::warn!(
+            millis_per_second = millis,
+            "TEST OPTION: the kubelet's second is taken to be {millis} ms; on a real cluster this \
+             STOPS JOBS WHOSE IMAGE IS STILL BEING PULLED"
+        );
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+fn signals(stop: CancellationToken) -> Result<impl Future<Output = ()>, Error> {
+    let listen = |kind| signal(kind).map_err(Error::System);
+    let (mut term, mut int): (Signal, Signal) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        let name = tokio::select! {
+            _ = term.recv() => "SIGTERM",
+            _ = int.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+        stop.cancel();
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_or_panics_stops_the_process_and_is_named() {
+        let tasks = Tasks::new();
+        tasks.spawn("watch", async { panic!("on purpose") });
+        tasks.stop.cancelled().await;
+        assert!(matches!(ended(&tasks), Err(Error::Died("watch"))));
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_with_the_process_is_no_fault() {
+        let tasks = Tasks::new();
+        tasks.spawn("watch", std::future::pending());
+        tasks.stop.cancel();
+        tasks.tracker.close();
+        tasks.tracker.wait().await;
+        assert!(ended(&tasks).is_ok());
+    }
+}

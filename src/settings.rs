@@ -1,0 +1,78 @@
+//! What the command line means: every default that depends on where the process runs.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dislodge_engine::timing::Timing;
+
+use crate::args::{ControllerArgs, ProbeAddress};
+
+/// The namespace of the Lease where nothing else says it; the one that `deploy/` makes.
+const DEFAULT_NAMESPACE: &str = "dislodge-system";
+/// Where the kubelet puts the namespace of the Pod (Kubernetes: `serviceaccount` admission).
+const POD_NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// The host's name (Linux: `proc(5)`).
+const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
+/// The least time between two writes of a policy's status that only move its checkpoint.
+const STATUS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What the controller is to do, with nothing left open.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The only namespace to watch; `None`: all of them.
+    pub namespace: Option<String>,
+    /// Name of the Lease.
+    pub lease_name: String,
+    /// Namespace of the Lease.
+    pub lease_namespace: String,
+    /// Name of this replica.
+    pub identity: String,
+    /// The kubeconfig that was asked for.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context that was asked for.
+    pub context: Option<String>,
+    /// Where the probes are served.
+    pub probe_address: ProbeAddress,
+    /// The kubelet's second in milliseconds, where a test has asked for another one.
+    pub millis_per_second: Option<u32>,
+}
+
+impl Settings {
+    /// Fills in what the command line leaves to the place where the process runs.
+    pub fn new(args: &ControllerArgs) -> Self {
+        let file = |path: &str| filled(fs::read_to_string(path).ok());
+        let variable = |name: &str| filled(std::env::var(name).ok());
+        Self {
+            namespace: args.namespace.clone(),
+            lease_name: args.lease_name.clone(),
+            lease_namespace: args
+                .lease_namespace
+                .clone()
+                .or_else(|| file(POD_NAMESPACE_FILE))
+                .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+            identity: filled(args.identity.clone())
+                .or_else(|| variable("POD_NAME"))
+                .or_else(|| file(HOST_NAME_FILE))
+                .unwrap_or_else(|| "dislodge".to_owned()),
+            kubeconfig: args.kubeconfig.clone(),
+            context: args.context.clone(),
+            probe_address: args.probe_address,
+            millis_per_second: args.test_millis_per_second,
+        }
+    }
+
+    /// The engine's configuration.
+    pub fn engine(&self) -> dislodge_engine::Config {
+        let millis = self.millis_per_second.unwrap_or(1000);
+        dislodge_engine::Config {
+            timing: Timing::kubelet().scaled(millis),
+            status_interval: STATUS_INTERVAL * millis / 1000,
+        }
+    }
+}
+
+/// A text without the space around it, unless nothing is left.
+fn filled(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}

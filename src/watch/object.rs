@@ -1,0 +1,140 @@
+//! The core's slim objects as kube's watcher wants them.
+
+use std::borrow::Cow;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::core::{ApiResource, DynamicResourceScope};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::kinds::Followed;
+
+/// An object of the core, and the little metadata that the watcher reads.
+#[derive(Clone, Debug)]
+pub struct Watched<T> {
+    meta: ObjectMeta,
+    /// The object, or why it cannot be read: one such object must not hide all others.
+    pub object: Result<T, String>,
+}
+
+impl<T> Watched<T> {
+    /// Namespace and name, for log lines.
+    pub fn key(&self) -> String {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        format!("{}/{}", part(&self.meta.namespace), part(&self.meta.name))
+    }
+}
+
+impl<'de, T: Followed> Deserialize<'de> for Watched<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if T::BUILT_IN {
+            // Straight from the bytes: a Pod is half managed fields, which are passed over.
+            let object = T::deserialize(deserializer)?;
+            let read = object.meta();
+            let meta = ObjectMeta {
+                name: Some(read.name.clone()),
+                namespace: Some(read.namespace.clone()),
+                uid: Some(read.uid.to_string()),
+                resource_version: Some(read.resource_version.clone()),
+                ..ObjectMeta::default()
+            };
+            return Ok(Self { meta, object: Ok(object) });
+        }
+        let value = Value::deserialize(deserializer)?;
+        let field = |name: &str| {
+            let text = value.get("metadata")?.get(name)?.as_str()?;
+            Some(text.to_owned())
+        };
+        let meta = ObjectMeta {
+            name: field("name"),
+            namespace: field("namespace"),
+            uid: field("uid"),
+            resource_version: field("resourceVersion"),
+            ..ObjectMeta::default()
+        };
+        Ok(Self { meta, object: T::deserialize(&value).map_err(|error| error.to_string()) })
+    }
+}
+
+impl<T: Followed> Resource for Watched<T> {
+    type DynamicType = ApiResource;
+    type Scope = DynamicResourceScope;
+
+    fn kind(resource: &ApiResource) -> Cow<'_, str> {
+        resource.kind.as_str().into()
+    }
+
+    fn group(resource: &ApiResource) -> Cow<'_, str> {
+        resource.group.as_str().into()
+    }
+
+    fn version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.version.as_str().into()
+    }
+
+    fn plural(resource: &ApiResource) -> Cow<'_, str> {
+        resource.plural.as_str().into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dislodge_engine::objects::{Pod, Policy, Workload};
+    use kube::ResourceExt;
+    use kube::core::WatchEvent;
+
+    use super::*;
+
+    const UID: &str = "5e7595d6-d828-4f9a-81e2-13e9233e05fc";
+
+    fn event<T: Followed>(object: &str) -> Watched<T> {
+        let line = format!(r#"{{"type":"MODIFIED","object":{object}}}"#);
+        let WatchEvent::Modified(watched) = serde_json::from_str(&line).unwrap() else {
+            panic!("another event was decoded: {line}");
+        };
+        watched
+    }
+
+    #[test]
+    fn a_pod_keeps_what_the_watcher_and_the_core_read() {
+        let watched: Watched<Pod> = event(&format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p","namespace":"a",
+            "uid":"{UID}","resourceVersion":"7","managedFields":[{{"manager":"kubelet",
+            "operation":"Update","subresource":"status","time":"2026-01-01T00:00:00Z",
+            "fieldsV1":{{"f:status":{{}}}}}}]}},"spec":{{"nodeName":"n"}},"status":{{}}}}"#
+        ));
+        assert_eq!(watched.resource_version().as_deref(), Some("7"));
+        assert_eq!(watched.uid().as_deref(), Some(UID));
+        assert_eq!(watched.key(), "a/p");
+        let pod = watched.object.unwrap();
+        assert_eq!(pod.spec.node_name, "n");
+        assert!(pod.metadata.kubelet_wrote.is_some());
+    }
+
+    #[test]
+    fn a_custom_resource_that_cannot_be_read_is_still_seen() {
+        let watched: Watched<Workload> = event(
+            r#"{"metadata":{"name":"w","namespace":"a","resourceVersion":"8"},
+            "spec":{"active":"maybe"}}"#,
+        );
+        assert_eq!(watched.resource_version().as_deref(), Some("8"));
+        assert!(watched.object.unwrap_err().contains("maybe"));
+    }
+
+    #[test]
+    fn a_policy_whose_spec_is_of_another_version_is_told_to_the_core() {
+        let watched: Watched<Policy> = event(
+            r#"{"metadata":{"name":"p","namespace":"a","resourceVersion":"8"},"spec":{"mode":7}}"#,
+        );
+        assert!(watched.object.unwrap().spec.is_err());
+    }
+}

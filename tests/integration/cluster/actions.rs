@@ -1,0 +1,178 @@
+//! What Dislodge does: the story of two Jobs in one queue, and its variants.
+
+use std::time::Duration;
+
+use dislodge_testbed::JobPlan;
+use k8s_openapi::api::events::v1::Event;
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, ListParams};
+use serde_json::json;
+
+use super::stage::{QUEUE, Stage, hold_of, policy, suspend_after, suspended};
+use crate::Outcome;
+
+super::scenarios![
+    a_stuck_image_gives_its_quota_to_the_next_job,
+    without_a_policy_the_next_job_waits,
+    twelve_queues_are_freed_at_once,
+    an_image_that_can_never_be_valid_needs_no_second_failure,
+    an_action_that_is_not_there_yet_is_reported,
+    a_job_that_no_queue_manages_is_suspended_itself,
+    the_older_of_two_policies_governs_and_the_younger_says_so,
+];
+
+async fn a_stuck_image_gives_its_quota_to_the_next_job(stage: Stage) -> Outcome {
+    stage.policy("gpu", suspend_after(2)).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    let next = stage.job("next", &stage.good()).await?;
+    stage.waits(&next).await?;
+    stage.running(&next, 60).await?;
+    let id = stage.held(&stuck, 10).await?;
+    stage.released(&stuck, 20).await?;
+
+    // It stays so, and everybody was told once.
+    let policy = stage
+        .policy_when("gpu", 20, "one suspended", |p| p.data["status"]["actions"]["suspended"] == 1)
+        .await?;
+    let status = &policy.data["status"];
+    check(status["heldJobs"] == 1, || format!("heldJobs: {status}"))?;
+    check(status["recentActions"][0]["job"] == "stuck", || format!("recentActions: {status}"))?;
+    check(status["failing"] == json!([]), || format!("a held job is not failing: {status}"))?;
+    let events = stage.events(&stuck).await?;
+    check(events.len() == 1, || format!("one Event an action, not {}", events.len()))?;
+    let note = events.first().and_then(|e| e.note.clone()).unwrap_or_default();
+    for word in ["missing:1", "NotFound", "2 failed pulls", "push the image, then resume"] {
+        check(note.contains(word), || format!("the Event does not say {word:?}: {note}"))?;
+    }
+
+    // The owner can read why, also when no Event is left.
+    let events = stage.tenant.api::<Event>();
+    events.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
+    let described = stage.kubectl(&["describe", "job", "stuck"]).await?;
+    for word in ["missing:1", "NotFound", "2 failed pulls", &format!("dislodge.dev/resume={id}")] {
+        check(described.contains(word), || {
+            format!("describe does not say {word:?}:\n{described}")
+        })?;
+    }
+    let listed = stage.kubectl(&["get", "ipp"]).await?;
+    check(listed.contains("gpu") && listed.contains("Enforce"), || listed.clone())?;
+    Ok(())
+}
+
+async fn without_a_policy_the_next_job_waits(stage: Stage) -> Outcome {
+    let _controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    let next = stage.job("next", &stage.good()).await?;
+    stage.failed_pulls(&stuck, 4, 120).await?;
+    stage.waits(&next).await?;
+    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
+    check(!suspended(&job) && hold_of(&job).is_none(), || "it was touched".to_owned())
+}
+
+async fn twelve_queues_are_freed_at_once(stage: Stage) -> Outcome {
+    stage.policy("gpu", json!({
+        "mode": "Enforce",
+        "queues": [{"kind": "LocalQueue", "name": "*"}],
+        "rules": [{"name": "missing", "causes": ["NotFound"], "threshold": {"failedPulls": 2}, "action": "SuspendJob"}],
+    })).await?;
+    let _controller = stage.controller().await?;
+    let stories = (0..12).map(|n| {
+        let stage = &stage;
+        async move {
+            let queue = format!("queue-{n}");
+            stage.tenant.queue(&queue, dislodge_testbed::Quota::slots(1)).await?;
+            let plan =
+                |name: &str, image: &str| JobPlan::new(&format!("{name}-{n}"), image).queue(&queue);
+            let stuck = stage.create(&plan("stuck", &stage.missing())).await?;
+            stage.tenant.admitted(&stuck).await?;
+            let next = stage.create(&plan("next", &stage.good())).await?;
+            stage.running(&next, 120).await?;
+            stage.held(&stuck, 30).await?;
+            Ok::<(), libtest_mimic::Failed>(())
+        }
+    });
+    futures::future::try_join_all(stories).await?;
+    stage
+        .policy_when("gpu", 30, "twelve suspended", |p| {
+            p.data["status"]["actions"]["suspended"] == 12 && p.data["status"]["heldJobs"] == 12
+        })
+        .await?;
+    Ok(())
+}
+
+async fn an_image_that_can_never_be_valid_needs_no_second_failure(stage: Stage) -> Outcome {
+    stage.policy("gpu", json!({
+        "mode": "Enforce",
+        "queues": [{"kind": "LocalQueue", "name": QUEUE}],
+        "rules": [{"name": "invalid", "causes": ["InvalidReference"], "threshold": {"failedPulls": 9}, "action": "SuspendJob"}],
+    })).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", "registry.example/Team/App:v1").await?;
+    stage.held(&stuck, 60).await?;
+    Ok(())
+}
+
+async fn an_action_that_is_not_there_yet_is_reported(stage: Stage) -> Outcome {
+    let mut spec = suspend_after(1);
+    spec["rules"][0]["action"] = json!("FailJob");
+    stage.policy("gpu", spec).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    let policy = stage
+        .policy_when("gpu", 60, "reported", |p| p.data["status"]["actions"]["reported"] == 1)
+        .await?;
+    let ready = policy.data["status"]["conditions"][0]["message"].to_string();
+    check(ready.contains("FailJob is carried out as Report"), || ready.clone())?;
+    let events = stage.events(&stuck).await?;
+    let note = events.first().and_then(|e| e.note.clone()).unwrap_or_default();
+    check(note.contains("FailJob is not available"), || note.clone())?;
+    stage.failed_pulls(&stuck, 2, 60).await?;
+    let events = stage.events(&stuck).await?;
+    check(events.len() == 1, || format!("reported {} times", events.len()))?;
+    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
+    check(!suspended(&job), || "it was suspended".to_owned())
+}
+
+async fn a_job_that_no_queue_manages_is_suspended_itself(stage: Stage) -> Outcome {
+    let mut spec = suspend_after(2);
+    spec["queues"] = json!([{"kind": "NoQueue"}]);
+    stage.policy("free", spec).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.create(&JobPlan::new("stuck", &stage.missing())).await?;
+    let job =
+        stage.job_when("stuck", 60, "held", |job| hold_of(job).is_some() && suspended(job)).await?;
+    let id = hold_of(&job).unwrap_or_default().to_owned();
+    stage.annotate(stage.tenant.client(), &stuck, super::stage::RESUME, &id).await?;
+    let job = stage.job_when("stuck", 20, "resumed", |job| !suspended(job)).await?;
+    check(hold_of(&job).is_none(), || "the mark is still there".to_owned())?;
+    check(job.annotations().get("dislodge.dev/resumes").is_some_and(|n| n == "1"), || {
+        format!("{:?}", job.annotations())
+    })
+}
+
+async fn the_older_of_two_policies_governs_and_the_younger_says_so(stage: Stage) -> Outcome {
+    stage.policy("older", policy("Audit", 1, 0)).await?;
+    // The API server keeps creation times in whole seconds.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    stage.policy("younger", suspend_after(1)).await?;
+    let _controller = stage.controller().await?;
+    let younger = stage
+        .policy_when("younger", 30, "contested", |p| {
+            p.data["status"]["conditions"][0]["reason"] == "QueueContested"
+        })
+        .await?;
+    let queue = &younger.data["status"]["queues"][0];
+    check(queue["contestedBy"] == "older", || queue.to_string())?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    stage
+        .policy_when("older", 60, "audited", |p| p.data["status"]["audit"]["wouldHaveActed"] == 1)
+        .await?;
+    let job = stage.job_when(&stuck.name_any(), 5, "there", |_| true).await?;
+    check(!suspended(&job), || "the younger one acted".to_owned())
+}
+
+/// Fails with a text where something is not so.
+pub(super) fn check(holds: bool, what: impl FnOnce() -> String) -> Outcome {
+    if holds { Ok(()) } else { Err(what().into()) }
+}

@@ -1,0 +1,88 @@
+//! Crashes: `kill -9` at any moment ends in the same state, with one action.
+
+use std::time::Duration;
+
+use dislodge_testbed::product::Controller;
+use k8s_openapi::api::batch::v1::Job;
+use serde_json::json;
+
+use super::actions::check;
+use super::stage::{Stage, suspend_after};
+use crate::Outcome;
+
+super::scenarios![
+    killed_at_ten_moments_it_ends_in_the_same_state_with_one_action,
+    the_count_survives_a_restart,
+];
+
+/// When the controller is killed, counted from the failed pull that reaches the threshold.
+const MOMENTS: [u64; 10] = [0, 2, 5, 10, 15, 25, 40, 80, 200, 1200];
+
+async fn killed_at_ten_moments_it_ends_in_the_same_state_with_one_action(stage: Stage) -> Outcome {
+    stage.policy("gpu", suspend_after(2)).await?;
+    let mut controller = stage.controller().await?;
+    for (round, millis) in (1_u64..).zip(MOMENTS) {
+        let stuck = stage.admitted(&format!("stuck-{millis}"), &stage.missing()).await?;
+        stage.failed_pulls(&stuck, 2, 60).await?;
+        // The one place where a test waits by the clock: the moment is what is tried.
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        controller.kill().await;
+        controller = controller.restart().await?;
+        controller.ready(60).await?;
+        let context = format!("killed {millis} ms after the threshold");
+        stage.held(&stuck, 120).await?;
+        stage.released(&stuck, 20).await?;
+        stage
+            .policy_when("gpu", 30, &context, |p| {
+                p.data["status"]["actions"]["suspended"] == round
+                    && p.data["status"]["heldJobs"] == round
+            })
+            .await?;
+        one_action(&stage, &stuck, &controller, &context).await?;
+    }
+    Ok(())
+}
+
+/// One Event, and one write that set `active: false`, over all lives of the controller.
+async fn one_action(stage: &Stage, job: &Job, controller: &Controller, context: &str) -> Outcome {
+    let events = stage.events(job).await?;
+    check(events.len() == 1, || format!("{context}: {} Events", events.len()))?;
+    let workload = stage.tenant.workload_when(job, 10, "there", |_| true).await?;
+    let name = workload.metadata.name.unwrap_or_default();
+    let log = stage.world.cluster.audit_log().settled(&stage.tenant.client()).await?;
+    let holds = log.iter().filter(|request| {
+        request.is_with(controller.account().credential())
+            && request.is_write()
+            && request.code() == 200
+            && request
+                .object_ref
+                .as_ref()
+                .is_some_and(|o| o.resource == "workloads" && o.name == name)
+            && request.request_object.as_ref().is_some_and(|o| o["spec"]["active"] == json!(false))
+    });
+    let holds = holds.count();
+    check(holds == 1, || format!("{context}: {holds} holds"))
+}
+
+async fn the_count_survives_a_restart(stage: Stage) -> Outcome {
+    stage.policy("gpu", suspend_after(4)).await?;
+    let controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    stage
+        .policy_when("gpu", 60, "two failed pulls", |p| {
+            p.data["status"]["failing"][0]["failedPulls"].as_u64() >= Some(2)
+        })
+        .await?;
+    controller.kill().await;
+    let controller = controller.restart().await?;
+    controller.ready(60).await?;
+    let policy = stage
+        .policy_when("gpu", 60, "counting on", |p| {
+            p.data["status"]["failing"][0]["failedPulls"].as_u64() >= Some(3)
+        })
+        .await?;
+    let entry = &policy.data["status"]["failing"][0];
+    check(entry["failedPulls"] == 3 && entry["state"] == "Counting", || entry.to_string())?;
+    stage.held(&stuck, 120).await?;
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Tests on the real control plane: etcd, kube-apiserver, kube-controller-manager, kube-scheduler and
+//! Kueue, the controller with exactly the rights that `deploy/` grants, and a node whose kubelet is
+//! played.
+
+mod actions;
+mod bad_input;
+mod crashes;
+mod people;
+mod restraint;
+mod rights;
+mod stage;
+mod world;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+use crate::Outcome;
+use stage::Stage;
+use world::World;
+
+/// How many tests run at once.
+pub(crate) const AT_ONCE: usize = 16;
+
+/// A scenario: its sentence as a name, and what happens.
+type Scenario = (&'static str, fn(Stage) -> Pin<Box<dyn Future<Output = Outcome> + Send>>);
+
+/// Makes a table of scenarios out of async functions; their names are the tests' names.
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => {
+        /// The scenarios of this file.
+        pub(super) const ALL: &[super::Scenario] =
+            &[$((stringify!($name), |stage| Box::pin($name(stage)))),*];
+    };
+}
+use scenarios;
+
+/// The one cluster of the run, started when the first test asks for it.
+pub(crate) struct Shared {
+    runtime: Arc<Runtime>,
+    world: Arc<OnceCell<Result<Arc<World>, String>>>,
+}
+
+impl Shared {
+    /// Nothing is started yet.
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        Ok(Self { runtime: Arc::new(runtime), world: Arc::new(OnceCell::new()) })
+    }
+
+    /// All tests of this folder.
+    pub(crate) fn trials(&self) -> Vec<Trial> {
+        [
+            ("actions", actions::ALL),
+            ("bad_input", bad_input::ALL),
+            ("crashes", crashes::ALL),
+            ("people", people::ALL),
+            ("restraint", restraint::ALL),
+            ("rights", rights::ALL),
+        ]
+        .into_iter()
+        .flat_map(|(file, scenarios)| scenarios.iter().map(move |scenario| (file, scenario)))
+        .map(|(file, (name, scenario))| {
+            self.trial(&format!("cluster::{file}::{name}"), name, *scenario)
+        })
+        .collect()
+    }
+
+    fn trial(
+        &self,
+        full_name: &str,
+        name: &'static str,
+        scenario: fn(Stage) -> Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    ) -> Trial {
+        let (runtime, world) = (Arc::clone(&self.runtime), Arc::clone(&self.world));
+        Trial::test(full_name, move || {
+            runtime.block_on(async {
+                let world = world.get_or_init(World::start).await.clone()?;
+                let stage = Stage::new(world, name).await?;
+                let witness = stage.witness();
+                scenario(stage).await.map_err(|failure| witness.complete(failure))
+            })
+        })
+    }
+
+    /// Ends the cluster, if there is one.
+    pub(crate) fn stop(self) {
+        let world = Arc::into_inner(self.world).and_then(OnceCell::into_inner);
+        if let Some(Ok(world)) = world {
+            self.runtime.block_on(World::stop(world));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! People have the last word: they resume, and are not fought.
+
+use kube::ResourceExt as _;
+use kube::api::DynamicObject;
+use serde_json::json;
+
+use super::actions::check;
+use super::stage::{HOLD, RESUME, Stage, hold_of, suspend_after, suspended};
+use crate::Outcome;
+
+super::scenarios![
+    an_owner_without_rights_on_workloads_resumes_and_whoever_activates_the_workload_is_not_fought,
+    a_request_that_names_no_hold_is_answered,
+    a_pushed_image_runs_after_the_resume,
+];
+
+async fn an_owner_without_rights_on_workloads_resumes_and_whoever_activates_the_workload_is_not_fought(
+    stage: Stage,
+) -> Outcome {
+    stage.policy("gpu", suspend_after(2)).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    let first = stage.held(&stuck, 60).await?;
+
+    let roles = ["edit", "kueue-batch-user-role"];
+    let owner = stage.tenant.person(&stage.world.cluster, "ada", &roles).await?;
+    stage.annotate(owner, &stuck, RESUME, &first).await?;
+    let job = stage
+        .job_when("stuck", 20, "resumed by its owner", |job| {
+            hold_of(job).is_none() && resumes(job) == "1" && !job.annotations().contains_key(RESUME)
+        })
+        .await?;
+    check(!job.annotations().keys().any(|key| key.starts_with("dislodge.dev/held")), || {
+        format!("the explanation is still there: {:?}", job.annotations())
+    })?;
+    stage
+        .tenant
+        .workload_when(&stuck, 10, "unmarked", |w| !w.annotations().contains_key(HOLD))
+        .await?;
+
+    // A fresh count: it takes two failed pulls of the new Pod again.
+    let second = stage.held(&stuck, 60).await?;
+    check(first != second, || format!("the same hold {second} again"))?;
+    stage.released(&stuck, 20).await?;
+
+    // Somebody who may edit Workloads activates this one.
+    stage.patch_workload(&stuck, json!({"spec": {"active": true}})).await?;
+    stage
+        .job_when("stuck", 20, "resumed twice", |job| hold_of(job).is_none() && resumes(job) == "2")
+        .await?;
+    stage
+        .tenant
+        .workload_when(&stuck, 10, "unmarked", |w| !w.annotations().contains_key(HOLD))
+        .await?;
+
+    // After that it is only reported.
+    stage
+        .policy_when("gpu", 60, "overridden", |p| {
+            p.data["status"]["failing"][0]["reason"] == "Overridden"
+        })
+        .await?;
+    stage.failed_pulls(&stuck, 2, 60).await?;
+    let active = |workload: &DynamicObject| workload.data["spec"]["active"] != json!(false);
+    stage.tenant.workload_when(&stuck, 5, "active", active).await?;
+    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
+    check(!suspended(&job), || "it was suspended a third time".to_owned())?;
+    let events = stage.events(&stuck).await?;
+    check(events.len() == 3, || format!("two holds and a report, not {} Events", events.len()))
+}
+
+async fn a_request_that_names_no_hold_is_answered(stage: Stage) -> Outcome {
+    stage.policy("gpu", suspend_after(1)).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    let id = stage.held(&stuck, 60).await?;
+    stage.annotate(stage.tenant.client(), &stuck, RESUME, "please").await?;
+    let job = stage
+        .job_when("stuck", 20, "answered", |job| !job.annotations().contains_key(RESUME))
+        .await?;
+    check(suspended(&job) && hold_of(&job) == Some(&id), || "it was resumed".to_owned())?;
+    let events = stage.events(&stuck).await?;
+    let refused = events.iter().find(|e| e.reason.as_deref() == Some("ResumeRefused"));
+    let note = refused.and_then(|e| e.note.clone()).unwrap_or_default();
+    check(note.contains(&id), || format!("{} Events, {note:?}", events.len()))
+}
+
+async fn a_pushed_image_runs_after_the_resume(stage: Stage) -> Outcome {
+    stage.policy("gpu", suspend_after(1)).await?;
+    let _controller = stage.controller().await?;
+    let image = stage.missing();
+    let stuck = stage.admitted("stuck", &image).await?;
+    let id = stage.held(&stuck, 60).await?;
+    let pushed = dislodge_sim::registry::Script::succeeds(std::time::Duration::from_millis(200));
+    stage.world.node.registry().set(&image, pushed);
+    stage.annotate(stage.tenant.client(), &stuck, RESUME, &id).await?;
+    stage.running(&stuck, 30).await?;
+    Ok(())
+}
+
+fn resumes(job: &k8s_openapi::api::batch::v1::Job) -> &str {
+    job.annotations().get("dislodge.dev/resumes").map_or("0", String::as_str)
+}

@@ -1,0 +1,61 @@
+//! The controller uses exactly the rights that `deploy/` grants, and the CRD is what its table says.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dislodge_testbed::Manifests;
+use dislodge_testbed::audit::{granted, used};
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
+use super::actions::check;
+use super::stage::{RESUME, Stage, suspend_after};
+use crate::Outcome;
+
+super::scenarios![
+    what_deploy_grants_is_what_the_controller_uses,
+    the_real_api_server_judges_every_case_of_the_table_as_offline,
+];
+
+async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome {
+    stage.policy("gpu", suspend_after(1)).await?;
+    let controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    let id = stage.held(&stuck, 60).await?;
+    stage.annotate(stage.tenant.client(), &stuck, RESUME, &id).await?;
+    stage.held(&stuck, 60).await?;
+    // Its Lease is renewed by a patch, and read again after a restart.
+    controller.kill().await;
+    let controller = controller.restart().await?;
+    controller.ready(60).await?;
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base");
+    let mut roles = Manifests::load(&root, stage.world.cluster.tools())
+        .await?
+        .of_kinds(&["ClusterRole", "Role"]);
+    let rules: Vec<PolicyRule> = roles
+        .objects_mut()
+        .iter()
+        .filter_map(|role| serde_json::from_value(role["rules"].clone()).ok())
+        .flat_map(|rules: Vec<PolicyRule>| rules)
+        .collect();
+    let log = stage.world.cluster.audit_log().settled(&stage.tenant.client()).await?;
+    let requests: Vec<_> =
+        log.iter().filter(|r| r.is_with(controller.account().credential())).collect();
+    if let Some(refused) = requests.iter().find(|r| r.code() == 403) {
+        return Err(format!("refused: {} {}", refused.verb, refused.uri).into());
+    }
+    let text = |rights: BTreeSet<_>| -> BTreeSet<String> {
+        rights.iter().map(|right: &dislodge_testbed::audit::Right| right.to_string()).collect()
+    };
+    let (granted, used) = (text(granted(&rules)), text(used(requests)));
+    let unused: Vec<_> = granted.difference(&used).collect();
+    let beyond: Vec<_> = used.difference(&granted).collect();
+    check(unused.is_empty() && beyond.is_empty(), || {
+        format!("granted and never used: {unused:?}; used and not granted: {beyond:?}")
+    })
+}
+
+async fn the_real_api_server_judges_every_case_of_the_table_as_offline(stage: Stage) -> Outcome {
+    let failures = crate::crd::online::against(stage.tenant.client(), stage.tenant.namespace());
+    crate::report(&failures.await)
+}

@@ -1,0 +1,60 @@
+//! All tests that reach beyond one function: the CRD's table, the rules of the architecture, and
+//! everything on the real control plane. One binary, one cluster for the whole run.
+//!
+//! `cargo test --test integration -- cluster::` runs what needs the control plane, `-- --skip
+//! cluster::` the rest.
+
+mod architecture;
+mod cluster;
+mod crd;
+
+use std::process::ExitCode;
+
+use dislodge_testbed::supervise;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// What a test says of itself.
+type Outcome = Result<(), Failed>;
+
+fn main() -> ExitCode {
+    // The same binary supervises the programs of the cluster, and ends them if we are killed.
+    supervise::run_if_asked();
+    let mut arguments = Arguments::from_args();
+    // Tests on the cluster wait more than they compute.
+    arguments.test_threads = arguments.test_threads.or(Some(cluster::AT_ONCE));
+
+    let cluster = match cluster::Shared::new() {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "error: no async runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut trials = offline();
+    trials.extend(cluster.trials());
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    cluster.stop();
+    conclusion.exit_code()
+}
+
+/// Tests that need no cluster.
+fn offline() -> Vec<Trial> {
+    let mut trials = vec![Trial::test("crd::every_case_of_the_table_comes_out_as_it_says", || {
+        let failures = crd::offline::run(&crd::online::schema());
+        report(&failures)
+    })];
+    for (name, check) in architecture::RULES {
+        trials.push(Trial::test(format!("architecture::{name}"), move || Ok(check()?)));
+    }
+    trials
+}
+
+/// Fails with everything that failed.
+fn report(failures: &[crd::Failure]) -> Outcome {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    Err(lines.join("\n").into())
+}

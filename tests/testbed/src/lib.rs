@@ -1,0 +1,44 @@
+//! A real control plane on loopback for Dislodge's tests and its demo.
+//!
+//! etcd, kube-apiserver, kube-controller-manager, kube-scheduler and Kueue are built from their Go
+//! modules, started without a container, and end with the process that started them. See
+//! [`Cluster::start`]. A program that uses it calls [`supervise::run_if_asked`] first thing in `main`.
+
+pub mod account;
+pub mod agent;
+pub mod audit;
+pub mod certificates;
+pub mod cluster;
+mod control_plane;
+pub mod deadline;
+mod error;
+mod go;
+pub mod job;
+pub mod kubeconfig;
+mod kueue;
+pub mod manifests;
+mod modules;
+pub mod ports;
+mod probe;
+pub mod process;
+pub mod product;
+mod progress;
+pub mod queues;
+pub mod restart;
+pub mod supervise;
+pub mod tenant;
+pub mod text;
+pub mod tools;
+pub mod watching;
+mod work_folder;
+
+pub use account::Account;
+pub use agent::{Node, NodePlan};
+pub use cluster::{Cluster, Options};
+pub use error::{Error, Result};
+pub use job::JobPlan;
+pub use manifests::Manifests;
+pub use process::{Process, Program, Signal};
+pub use queues::Quota;
+pub use restart::Restartable;
+pub use tenant::Tenant;

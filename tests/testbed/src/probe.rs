@@ -1,0 +1,46 @@
+//! Readiness probes, asked by hand.
+
+use futures::future::BoxFuture;
+use kube::Client;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A probe over plain HTTP on loopback: yes where it answers 200. To be called as often as needed.
+pub(crate) fn plain(
+    port: u16,
+    path: &str,
+) -> impl FnMut() -> BoxFuture<'static, Result<(), String>> {
+    let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n");
+    move || {
+        let request = request.clone();
+        Box::pin(async move {
+            let answer = exchange(port, &request).await.map_err(|error| error.to_string())?;
+            let status = answer.lines().next().unwrap_or_default().to_owned();
+            if status.split(' ').nth(1) == Some("200") { Ok(()) } else { Err(status) }
+        })
+    }
+}
+
+/// A probe through a client: yes where the server answers with success.
+pub(crate) fn with_client(
+    client: &Client,
+    path: &str,
+) -> impl FnMut() -> BoxFuture<'static, Result<(), String>> {
+    let (client, path) = (client.clone(), path.to_owned());
+    move || {
+        let (client, path) = (client.clone(), path.clone());
+        Box::pin(async move {
+            let request =
+                http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())?;
+            client.request_text(request).await.map(drop).map_err(|error| error.to_string())
+        })
+    }
+}
+
+async fn exchange(port: u16, request: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}

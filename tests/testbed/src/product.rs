@@ -1,0 +1,187 @@
+//! Dislodge itself in the test cluster: installed as `deploy/` says, run with exactly the rights that
+//! it grants.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::account::Account;
+use crate::cluster::Cluster;
+use crate::deadline::until;
+use crate::error::Result;
+use crate::manifests::Manifests;
+use crate::process::Program;
+use crate::restart::Restartable;
+use crate::tenant::Tenant;
+use crate::{ports, probe};
+
+/// The namespace and the ServiceAccount of `deploy/base`.
+const HOME: &str = "dislodge-system";
+const ACCOUNT: &str = "dislodge";
+
+/// Dislodge, installed.
+#[derive(Debug)]
+pub struct Product {
+    executable: PathBuf,
+    /// Role and RoleBinding of the Lease, to be repeated in the namespace of each test.
+    lease_rights: Vec<Value>,
+}
+
+impl Product {
+    /// Applies `deploy/base` of the project at `root`, all but the Deployment: the controller runs as
+    /// a process, from `executable`.
+    ///
+    /// # Errors
+    /// When kustomize cannot build it, or the API server refuses it.
+    pub async fn install(
+        cluster: &Cluster,
+        root: &Path,
+        executable: impl Into<PathBuf>,
+    ) -> Result<Self> {
+        let all = Manifests::load(&root.join("deploy/base"), cluster.tools()).await?;
+        let mut base = all.without_kinds(&["Deployment"]);
+        let lease_rights = base
+            .objects_mut()
+            .iter()
+            .filter(|object| object["kind"] == "Role" || object["kind"] == "RoleBinding")
+            .cloned()
+            .collect();
+        base.apply(&cluster.client()).await?;
+        Ok(Self { executable: executable.into(), lease_rights })
+    }
+
+    /// Starts a controller that watches one namespace and has its Lease there, and returns when it
+    /// is ready.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready within a minute.
+    pub async fn controller(
+        &self,
+        cluster: &Cluster,
+        tenant: &Tenant,
+        plan: ControllerPlan,
+    ) -> Result<Controller> {
+        let controller = self.unready_controller(cluster, tenant, plan).await?;
+        controller.ready(60).await?;
+        Ok(controller)
+    }
+
+    /// The same without waiting until it is ready.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn unready_controller(
+        &self,
+        cluster: &Cluster,
+        tenant: &Tenant,
+        plan: ControllerPlan,
+    ) -> Result<Controller> {
+        let mut rights = self.lease_rights.clone();
+        for object in &mut rights {
+            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.insert("namespace".to_owned(), json!(tenant.namespace()));
+            }
+        }
+        tenant.apply(Manifests::from_objects(rights)).await?;
+        let account = Account::create(cluster, HOME, ACCOUNT).await?;
+        let [port] = ports::free()?;
+        let namespace = tenant.namespace();
+        let mut program = Program::new(
+            format!("dislodge-{namespace}-{}", plan.identity),
+            &self.executable,
+            &cluster.logs(),
+        )
+        .arguments(["controller", "--namespace", namespace, "--lease-namespace", namespace])
+        .arguments(["--identity", plan.identity, "--log-format", "json"])
+        .arguments(["--probe-address".to_owned(), format!("127.0.0.1:{port}")])
+        .variable("KUBECONFIG", account.kubeconfig());
+        if plan.millis_per_second != 1000 {
+            program = program.arguments([
+                "--test-millis-per-second".to_owned(),
+                plan.millis_per_second.to_string(),
+            ]);
+        }
+        let process = Restartable::start(program).await?;
+        Ok(Controller { process, account, port })
+    }
+}
+
+/// How a controller is run.
+#[derive(Clone, Copy, Debug)]
+pub struct ControllerPlan {
+    /// The length of the kubelet's second in milliseconds; 1000 on a real cluster.
+    pub millis_per_second: u32,
+    /// The replica's name in the Lease.
+    pub identity: &'static str,
+}
+
+impl ControllerPlan {
+    /// One replica, beside a node with this length of a second.
+    pub const fn scaled(millis_per_second: u32) -> Self {
+        Self { millis_per_second, identity: "a" }
+    }
+}
+
+/// A running controller.
+#[derive(Debug)]
+pub struct Controller {
+    process: Restartable,
+    account: Account,
+    port: u16,
+}
+
+impl Controller {
+    /// Waits until `/readyz` says yes.
+    ///
+    /// # Errors
+    /// When the controller ends, or takes longer than `seconds`.
+    pub async fn ready(&self, seconds: u64) -> Result<()> {
+        let mut ask = probe::plain(self.port, "/readyz");
+        until(seconds, "the controller being ready", || {
+            let alive = self.process.process().check().map_err(|error| error.to_string());
+            let answer = ask();
+            async move {
+                alive?;
+                answer.await
+            }
+        })
+        .await
+    }
+
+    /// What `/readyz` says right now: whether it is ready, and the text.
+    pub async fn readiness(&self) -> std::result::Result<(), String> {
+        probe::plain(self.port, "/readyz")().await
+    }
+
+    /// Its account: whose requests the audit log shows.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Restartable {
+        &self.process
+    }
+
+    /// `kill -9`.
+    pub async fn kill(&self) {
+        self.process.kill().await;
+    }
+
+    /// Starts it anew with the same arguments, killing what is left of the old life.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn restart(self) -> Result<Self> {
+        Ok(Self { process: self.process.restart().await?, ..self })
+    }
+
+    /// SIGTERM; returns how it ended.
+    ///
+    /// # Errors
+    /// When it had already ended.
+    pub async fn stop(&self, patience: Duration) -> Result<String> {
+        self.process.terminate(patience).await
+    }
+}
