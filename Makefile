@@ -15,7 +15,7 @@ help: ## list the targets
 demo: demo-cluster ## the story in two minutes: a stuck image gives its quota back
 
 demo-cluster: ## the same on etcd, Kubernetes and Kueue, all on loopback (KEEP=1 leaves it up)
-	$(CARGO) build --locked --bin dislodge
+	$(CARGO) build --locked --bin dislodge --example demo-cluster
 	$(CARGO) run --locked --example demo-cluster
 
 test: ## every test, the real control plane included (needs Go)

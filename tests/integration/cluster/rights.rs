@@ -8,6 +8,7 @@ use dislodge_testbed::audit::{granted, used};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
 use super::actions::check;
+use super::restraint::is_ours;
 use super::stage::{RESUME, Stage, suspend_after};
 use crate::Outcome;
 
@@ -40,7 +41,7 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
         .collect();
     let log = stage.world.cluster.audit_log().settled(&stage.tenant.client()).await?;
     let requests: Vec<_> =
-        log.iter().filter(|r| r.is_with(controller.account().credential())).collect();
+        log.iter().filter(|r| is_ours(r, controller.account().credential())).collect();
     if let Some(refused) = requests.iter().find(|r| r.code() == 403) {
         return Err(format!("refused: {} {}", refused.verb, refused.uri).into());
     }

@@ -67,7 +67,22 @@ impl Product {
         Ok(controller)
     }
 
-    /// The same without waiting until it is ready.
+    /// Starts a controller that watches the whole cluster and has its Lease where `deploy/base` puts
+    /// it, and returns when it is ready.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready within a minute.
+    pub async fn cluster_controller(
+        &self,
+        cluster: &Cluster,
+        plan: ControllerPlan,
+    ) -> Result<Controller> {
+        let controller = self.start(cluster, "cluster", &["controller"], plan).await?;
+        controller.ready(60).await?;
+        Ok(controller)
+    }
+
+    /// The same as [`Product::controller`], without waiting until it is ready.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -84,15 +99,26 @@ impl Product {
             }
         }
         tenant.apply(Manifests::from_objects(rights)).await?;
+        let namespace = tenant.namespace();
+        let scope = ["controller", "--namespace", namespace, "--lease-namespace", namespace];
+        self.start(cluster, namespace, &scope, plan).await
+    }
+
+    async fn start(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+        scope: &[&str],
+        plan: ControllerPlan,
+    ) -> Result<Controller> {
         let account = Account::create(cluster, HOME, ACCOUNT).await?;
         let [port] = ports::free()?;
-        let namespace = tenant.namespace();
         let mut program = Program::new(
-            format!("dislodge-{namespace}-{}", plan.identity),
+            format!("dislodge-{name}-{}", plan.identity),
             &self.executable,
             &cluster.logs(),
         )
-        .arguments(["controller", "--namespace", namespace, "--lease-namespace", namespace])
+        .arguments(scope.iter().copied())
         .arguments(["--identity", plan.identity, "--log-format", "json"])
         .arguments(["--probe-address".to_owned(), format!("127.0.0.1:{port}")])
         .variable("KUBECONFIG", account.kubeconfig());

@@ -180,7 +180,9 @@ impl Driver {
                 let listed = std::mem::take(&mut self.listed);
                 let gone: Vec<_> =
                     self.seen.keys().filter(|uid| !listed.contains(*uid)).cloned().collect();
-                gone.iter().for_each(|uid| self.gone(uid));
+                for uid in &gone {
+                    self.gone(uid);
+                }
             }
             watcher::Event::Apply(pod) => self.report(pod),
             watcher::Event::Delete(pod) => self.gone(&pod.uid().unwrap_or_default()),

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dislodge_sim::kubelet::Event;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as api;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::clock::wall_now;
 use super::render::{FIELD_MANAGER, second};
 
 /// client-go: tools/record/events_cache.go, `defaultSpamBurst` and `defaultSpamQPS`.
@@ -56,9 +56,8 @@ async fn write(
 ) -> kube::Result<()> {
     let events: Api<api::Event> = Api::namespaced(client.clone(), &event.pod.namespace);
     if count.times > 1 {
-        let patch = Patch::Strategic(
-            json!({"count": count.times, "lastTimestamp": second(Timestamp::now())}),
-        );
+        let patch =
+            Patch::Strategic(json!({"count": count.times, "lastTimestamp": second(wall_now())}));
         let parameters =
             PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         return events.patch(&count.name, &parameters, &patch).await.map(drop);
@@ -70,7 +69,7 @@ async fn write(
 }
 
 fn manifest(node: &str, event: &Event, field_path: Option<&str>, name: &str) -> Value {
-    let now = second(Timestamp::now());
+    let now = second(wall_now());
     json!({
         "metadata": {"name": name, "namespace": event.pod.namespace},
         "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": event.pod.namespace,
@@ -119,7 +118,7 @@ impl Counter {
         let key = format!("{} {field_path:?} {} {}", pod.uid, event.kind.reason(), event.message);
         self.written += 1;
         let fresh = || Count {
-            name: format!("{}.{:x}{:x}", pod.name, Timestamp::now().as_microsecond(), self.written),
+            name: format!("{}.{:x}{:x}", pod.name, wall_now().as_microsecond(), self.written),
             times: 0,
         };
         let count = self.counts.entry(key).or_insert_with(fresh);

@@ -7,6 +7,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
+use super::clock::wall_now;
 use super::plan::NodePlan;
 use super::render::{FIELD_MANAGER, second};
 use crate::error::{Error, Result};
@@ -69,7 +70,7 @@ fn manifest(plan: &NodePlan) -> Value {
                 {"type": "InternalIP", "address": ADDRESS},
                 {"type": "Hostname", "address": plan.name},
             ],
-            "conditions": [Readiness::Ready.condition(Timestamp::now())],
+            "conditions": [Readiness::Ready.condition(wall_now())],
             "nodeInfo": {
                 "architecture": "amd64", "operatingSystem": "linux",
                 "kubeletVersion": "v1.36.3", "kubeProxyVersion": "",
@@ -83,9 +84,8 @@ fn manifest(plan: &NodePlan) -> Value {
 
 /// Writes the condition `Ready`.
 pub(super) async fn set_readiness(client: &Client, node: &str, readiness: Readiness) -> Result<()> {
-    let patch = Patch::Strategic(
-        json!({"status": {"conditions": [readiness.condition(Timestamp::now())]}}),
-    );
+    let patch =
+        Patch::Strategic(json!({"status": {"conditions": [readiness.condition(wall_now())]}}));
     let nodes: Api<Node> = Api::all(client.clone());
     nodes
         .patch_status(
@@ -114,7 +114,7 @@ pub(super) async fn renew(client: &Client, node: &str) -> Result<()> {
     let leases: Api<Lease> = Api::namespaced(client.clone(), "kube-node-lease");
     let doing = || Error::api(format!("renew the lease of the node {node}"));
     let spec = json!({"holderIdentity": node, "leaseDurationSeconds": 40,
-        "renewTime": format!("{:.6}", Timestamp::now())});
+        "renewTime": format!("{:.6}", wall_now())});
     let patch = Patch::Merge(json!({"spec": spec}));
     match leases.patch(node, &PatchParams::default(), &patch).await {
         Err(kube::Error::Api(status)) if status.code == 404 => {

@@ -10,7 +10,7 @@ use kube::{Api, Client};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep;
 
-use super::clock::Clock;
+use super::clock::{Clock, wall_now};
 use super::history::{Asked, History, Outcome, Written};
 use super::render::{FIELD_MANAGER, status_patch};
 
@@ -47,7 +47,7 @@ impl Writer {
                 pod: self.pod.clone(),
                 asked,
                 decided,
-                answered: Timestamp::now(),
+                answered: wall_now(),
                 outcome,
             });
         }
