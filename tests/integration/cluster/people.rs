@@ -39,8 +39,7 @@ async fn an_owner_without_rights_on_workloads_resumes_and_whoever_activates_the_
         .await?;
 
     // A fresh count: it takes two failed pulls of the new Pod again.
-    let second = stage.held(&stuck, 60).await?;
-    check(first != second, || format!("the same hold {second} again"))?;
+    stage.held_after(&stuck, &first, 60).await?;
     stage.released(&stuck, 20).await?;
 
     // Somebody who may edit Workloads activates this one.

@@ -23,7 +23,7 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
     let stuck = stage.admitted("stuck", &stage.missing()).await?;
     let id = stage.held(&stuck, 60).await?;
     stage.annotate(stage.tenant.client(), &stuck, RESUME, &id).await?;
-    stage.held(&stuck, 60).await?;
+    stage.held_after(&stuck, &id, 60).await?;
     // Its Lease is renewed by a patch, and read again after a restart.
     controller.kill().await;
     let controller = controller.restart().await?;

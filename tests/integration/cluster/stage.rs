@@ -27,8 +27,6 @@ pub(super) const QUEUE: &str = "gpu";
 pub(super) struct Stage {
     pub(super) world: Arc<World>,
     pub(super) tenant: Tenant,
-    /// The ClusterQueue behind [`QUEUE`].
-    pub(super) cluster_queue: String,
 }
 
 /// Adds to a failure what helps to understand it.
@@ -65,8 +63,8 @@ impl Stage {
         // A namespace's name has at most 63 characters.
         let short: String = test.replace('_', "-").chars().take(40).collect();
         let tenant = Tenant::create(&world.cluster, short.trim_end_matches('-')).await?;
-        let cluster_queue = tenant.queue(QUEUE, Quota::slots(1)).await?;
-        Ok(Self { world, tenant, cluster_queue })
+        tenant.queue(QUEUE, Quota::slots(1)).await?;
+        Ok(Self { world, tenant })
     }
 
     pub(super) fn witness(&self) -> Witness {
@@ -212,9 +210,14 @@ impl Stage {
 
     /// Waits until a Job is held and its owner was told; returns the hold's id.
     pub(super) async fn held(&self, job: &Job, seconds: u64) -> Result<String> {
+        self.held_after(job, "no hold", seconds).await
+    }
+
+    /// The same for a hold that comes after another one, with that id.
+    pub(super) async fn held_after(&self, job: &Job, last: &str, seconds: u64) -> Result<String> {
         let told = self
             .job_when(&job.name_any(), seconds, "held", |job| {
-                hold_of(job).is_some() && suspended(job)
+                hold_of(job).is_some_and(|id| id != last) && suspended(job)
             })
             .await?;
         let id = hold_of(&told).unwrap_or_default().to_owned();
