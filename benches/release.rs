@@ -52,8 +52,7 @@ async fn run() -> Result<(), Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let product = Product::install(&cluster, root, env!("CARGO_BIN_EXE_dislodge")).await?;
     let node = Node::start(&cluster, NodePlan::new("fast").millis_per_second(MILLIS)).await?;
-    let controller =
-        product.cluster_controller(&cluster, ControllerPlan::scaled(MILLIS)).await?;
+    let controller = product.cluster_controller(&cluster, ControllerPlan::scaled(MILLIS)).await?;
 
     let (mut by_dislodge, mut by_hand) = (Vec::new(), Vec::new());
     say(&format!("{:>4} {:>10} {:>10} {:>10}", "pair", "Dislodge s", "by hand s", "difference"));

@@ -7,6 +7,7 @@
 mod architecture;
 mod cluster;
 mod crd;
+mod process;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,9 @@ fn offline() -> Vec<Trial> {
     })];
     for (name, check) in architecture::RULES {
         trials.push(Trial::test(format!("architecture::{name}"), move || Ok(check()?)));
+    }
+    for (name, test) in process::ALL {
+        trials.push(Trial::test(format!("process::{name}"), test));
     }
     trials
 }

@@ -36,12 +36,12 @@ impl Engine {
             }
             // Nothing rests on these yet.
             Input::ClusterQueue(_) | Input::Node(_) | Input::Deadline => {}
-            Input::ListBegun(kind) => drop(self.listed.insert(kind, BTreeSet::new())),
-            Input::ListEnded(kind) => self.end_list(kind),
-            Input::KindAbsent(kind) => {
-                self.absent.insert(kind);
-                self.end_list(kind);
+            Input::ListBegun(kind) => {
+                self.absent.remove(&kind);
+                self.listed.insert(kind, BTreeSet::new());
             }
+            Input::ListEnded(kind) => self.end_list(kind, false),
+            Input::KindAbsent(kind) => self.end_list(kind, true),
             Input::Leadership(until) => {
                 let before = self.leader_until.is_some_and(|until| now.elapsed < until);
                 self.leader_until = until;
@@ -81,8 +81,8 @@ impl Engine {
         put(self, object, listed);
     }
 
-    /// A list is whole: what was not in it is gone.
-    fn end_list(&mut self, kind: Kind) {
+    /// A list is whole, or the kind is not served: what was not in the list is gone.
+    fn end_list(&mut self, kind: Kind, absent: bool) {
         let seen = self.listed.remove(&kind).unwrap_or_default();
         let mut known: Vec<Uid> = match kind {
             Kind::Pod => self.index.pod_uids().collect(),
@@ -106,8 +106,9 @@ impl Engine {
             }
         }
         let was_synced = self.is_synced();
-        if !self.absent.contains(&kind) || !seen.is_empty() {
-            self.absent.remove(&kind);
+        if absent {
+            self.absent.insert(kind);
+        } else {
             self.synced.insert(kind);
         }
         if kind == Kind::LocalQueue {

@@ -147,9 +147,7 @@ impl Stage {
 
     /// The policies of the namespace.
     pub(super) fn policies(&self) -> Api<DynamicObject> {
-        let gvk = GroupVersionKind::gvk("dislodge.dev", "v1alpha1", "ImagePullPolicy");
-        let kind = ApiResource::from_gvk_with_plural(&gvk, "imagepullpolicies");
-        Api::namespaced_with(self.tenant.client(), self.tenant.namespace(), &kind)
+        Api::namespaced_with(self.tenant.client(), self.tenant.namespace(), &policy_kind())
     }
 
     /// Waits until a Pod of a Job is as `look` wants it.
@@ -294,6 +292,12 @@ impl Stage {
             .await
             .map(drop)
     }
+}
+
+/// The kind of our policies.
+pub(super) fn policy_kind() -> ApiResource {
+    let gvk = GroupVersionKind::gvk("dislodge.dev", "v1alpha1", "ImagePullPolicy");
+    ApiResource::from_gvk_with_plural(&gvk, "imagepullpolicies")
 }
 
 /// The annotation with the hold's id.

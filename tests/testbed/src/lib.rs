@@ -7,6 +7,7 @@
 pub mod account;
 pub mod agent;
 pub mod audit;
+pub mod bare;
 pub mod certificates;
 pub mod cluster;
 mod control_plane;
@@ -34,6 +35,7 @@ mod work_folder;
 
 pub use account::Account;
 pub use agent::{Node, NodePlan};
+pub use bare::BareServer;
 pub use cluster::{Cluster, Options};
 pub use error::{Error, Result};
 pub use job::JobPlan;

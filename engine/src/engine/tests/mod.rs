@@ -362,3 +362,27 @@ fn a_quiet_cluster_gets_no_writes() {
     }
     assert!(stage.answer(Outcome::Applied).is_empty());
 }
+
+#[test]
+fn kueue_may_come_later_and_nothing_is_done_while_its_workloads_are_being_listed() {
+    let mut stage = Stage::unsynced();
+    for kind in [Kind::Policy, Kind::Job, Kind::Pod] {
+        stage.give(Input::ListBegun(kind));
+        stage.give(Input::ListEnded(kind));
+    }
+    stage.give(Input::KindAbsent(Kind::LocalQueue));
+    stage.give(Input::KindAbsent(Kind::Workload));
+    stage.lead();
+    stage.policy(enforce(1));
+    let told = stage.answer(Outcome::Applied);
+    let message = &status_of(&told).unwrap().conditions[0].message;
+    assert!(message.contains("Kueue's CRDs are not installed"), "{message}");
+
+    stage.give(Input::ListBegun(Kind::Workload));
+    stage.job_with(json!({}), json!({}), json!({}));
+    stage.pod(POD, "ContainerCreating", "");
+    stage.first_failure(POD);
+    assert!(stage.answer(Outcome::Applied).is_empty(), "the job may turn out to be Kueue's");
+    stage.give(Input::ListEnded(Kind::Workload));
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Job"]);
+}
