@@ -281,6 +281,8 @@ fn report(
     reported: Reported,
 ) -> (Step, Effect) {
     let admission = since(quota);
+    // What was said of an earlier admission is over.
+    case.reported.retain(|(earlier, _, _)| *earlier == admission);
     case.reported.insert((admission, Arc::clone(image), reported.as_str()));
     let audit = matches!(reported, Reported::Audit(_));
     if audit {

@@ -56,7 +56,10 @@ pub enum Standing {
     Blocked,
     /// It is on the node.
     Pulled,
-    /// The status says nothing about it now (`CrashLoopBackOff`, or words about another image).
+    /// The crash back-off hides what became of the last pull (live.md 0.10): it is asked before
+    /// the next pull is, so the window before is over.
+    Crashing,
+    /// The status says nothing about it now: its words are about another image.
     Unclear,
 }
 
@@ -75,9 +78,10 @@ impl Standing {
             Self::BackOff(Some(_)) => 2,
             Self::BackOff(None) => 3,
             Self::Wanted => 4,
-            Self::Unclear => 5,
-            Self::Pulled => 6,
-            Self::Blocked => 7,
+            Self::Crashing => 5,
+            Self::Unclear => 6,
+            Self::Pulled => 7,
+            Self::Blocked => 8,
         }
     }
 }
@@ -135,12 +139,15 @@ impl Observation {
         status: Option<&ContainerStatus>,
         blocked: bool,
     ) {
-        let mounted = pod.spec.volumes.iter().filter_map(|volume| {
-            let image = volume.image.as_ref()?;
-            container.volume_mounts.iter().any(|m| m.name == volume.name).then_some(image)
-        });
-        let (about, standing) = reason::read(container, mounted.clone(), status, blocked);
-        for volume in mounted {
+        let volumes = pod.spec.volumes.iter().filter(|volume| volume.image.is_some());
+        let images = volumes.clone().filter_map(|volume| volume.image.as_ref());
+        let (about, standing) = reason::read(container, images, status, blocked);
+        for volume in volumes {
+            let mounted = container.volume_mounts.iter().any(|mount| mount.name == volume.name);
+            let Some(volume) = volume.image.as_ref() else { continue };
+            if !mounted && about != volume.reference {
+                continue;
+            }
             let its = if about == volume.reference {
                 standing.clone()
             } else if matches!(standing, Standing::Pulled) {

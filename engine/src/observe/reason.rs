@@ -4,10 +4,11 @@ use super::{Failure, Standing, message, reference};
 use crate::cause::Cause;
 use crate::objects::{Container, ContainerStatus, ImageVolume};
 
-/// What the status of `container` says, and about which image: its own, or one that it mounts.
+/// What the status of `container` says, and about which image: its own, or that of a volume which
+/// the words name.
 pub(super) fn read<'a>(
     container: &'a Container,
-    mounted: impl Iterator<Item = &'a ImageVolume> + Clone,
+    volumes: impl Iterator<Item = &'a ImageVolume>,
     status: Option<&ContainerStatus>,
     blocked: bool,
 ) -> (&'a str, Standing) {
@@ -22,14 +23,13 @@ pub(super) fn read<'a>(
     let Some(shape) = Shape::of(reason, text) else {
         let standing = match reason {
             "ContainerCreating" | "PodInitializing" | "" if status.image_id.is_empty() => idle,
-            // The crash back-off hides what became of the last pull (live.md 0.10).
-            "CrashLoopBackOff" => Standing::Unclear,
+            "CrashLoopBackOff" => Standing::Crashing,
             _ => Standing::Pulled,
         };
         return (own, standing);
     };
 
-    let about = mounted
+    let about = volumes
         .map(|volume| volume.reference.as_str())
         .find(|volume| *volume != own && reference::is_named(text, volume))
         .unwrap_or(own);

@@ -59,7 +59,7 @@ fn one_container_says_what_its_image_does() {
             "illegal base64 data at input byte 0",
             "once Unknown",
         ),
-        ("CrashLoopBackOff", "back-off 10s restarting", "Unclear"),
+        ("CrashLoopBackOff", "back-off 10s restarting", "Crashing"),
         ("CreateContainerConfigError", "configmap \"x\" not found", "Pulled"),
     ] {
         let spec = json!({"containers": [{"name": "main", "image": "r.io/a:1"}]});

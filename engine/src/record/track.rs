@@ -78,6 +78,12 @@ impl Track {
                 return if failed { Step::Started } else { Step::Nothing };
             }
             Standing::Wanted | Standing::Blocked | Standing::Unclear => return Step::Nothing,
+            Standing::Crashing => {
+                if was == Stage::Window {
+                    self.stage = Stage::BackOff;
+                }
+                return Step::Nothing;
+            }
             Standing::Once(failure) => {
                 let new = self.once.is_none();
                 self.once.get_or_insert(Once { seen, age });

@@ -10,15 +10,17 @@ use dislodge_testbed::queues::is_true;
 use dislodge_testbed::{
     Cluster, JobPlan, Node, NodePlan, Options, Quota, Result, Tenant, supervise,
 };
-use futures::StreamExt as _;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use kube::runtime::watcher::{self, watcher};
-use kube::{Api, ResourceExt as _};
+use kube::{Api, ResourceExt};
 use serde_json::json;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
+
+#[path = "agent/tape.rs"]
+mod tape;
+
+use tape::{Tape, named, windows};
 
 const GOOD: &str = "registry.example/team/good:1";
 const MISSING: &str = "registry.example/team/missing:1";
@@ -65,7 +67,9 @@ async fn run() -> Result<()> {
                 hanging(&cluster, &hung).await?;
                 slow(&cluster, &node).await?;
                 frozen(&cluster, &node).await?;
-                many(&cluster, &node).await
+                many(&cluster, &node).await?;
+                author(&cluster, &node).await?;
+                once(&cluster, &node).await
             }),
         )
         .map(drop)
@@ -187,9 +191,11 @@ async fn reverted(cluster: &Cluster, node: &Node) -> Result<()> {
         let written = Instant::now();
         let failed = Patch::Strategic(json!({"status": {"phase": "Failed"}}));
         let mine: Vec<_> =
-            list.iter().map(|pod| pod.name_any()).filter(|pod| pod.starts_with(name)).collect();
+            list.iter().map(ResourceExt::name_any).filter(|pod| pod.starts_with(name)).collect();
         for pod in &mine {
             pods.patch_status(pod, &PatchParams::default(), &failed).await.map_err(api("fail"))?;
+            // The kubelet compares every 10 s and syncs every 10 to 15 s: what comes first decides.
+            sleep(node.scaled(Duration::from_secs(1))).await;
         }
         sleep(node.scaled(Duration::from_secs(20))).await;
         let seen = tape.list();
@@ -212,7 +218,7 @@ async fn reverted(cluster: &Cluster, node: &Node) -> Result<()> {
             if image == GOOD { all == mine.len() } else { all > 0 },
         );
         tenant
-            .api::<k8s_openapi::api::batch::v1::Job>()
+            .api::<Job>()
             .delete(name, &DeleteParams::background())
             .await
             .map_err(api("delete"))?;
@@ -326,108 +332,56 @@ async fn many(cluster: &Cluster, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// A change of a Pod as a watcher sees it.
-#[derive(Clone)]
-struct Seen {
-    at: Instant,
-    pod: String,
-    state: String,
+async fn author(cluster: &Cluster, node: &Node) -> Result<()> {
+    let tenant = Tenant::create(cluster, "author").await?;
+    let tape = Tape::start(&tenant);
+    let kind = "dislodge.dev/ImagePullFailed";
+    let rule = json!({"action": "FailJob", "onPodConditions": [{"type": kind, "status": "True"}]});
+    let policy = json!({"spec": {"podFailurePolicy": {"rules": [rule]}}});
+    tenant.job(&JobPlan::new("ruled", MISSING).on(node).with(policy)).await?;
+    tape.until("ruled", "ErrImagePull").await;
+    let pods: Api<Pod> = tenant.api();
+    let condition = json!({"type": kind, "status": "True", "reason": "NotFound"});
+    let patch = Patch::Strategic(json!({"status": {"conditions": [condition]}}));
+    for pod in pods.list(&ListParams::default()).await.map_err(api("list pods"))? {
+        let name = pod.name_any();
+        let parameters = PatchParams::default();
+        pods.patch_status(&name, &parameters, &patch).await.map_err(api("set the condition"))?;
+        pods.delete(&name, &DeleteParams::default()).await.map_err(api("delete"))?;
+    }
+    let acted = Instant::now();
+    tape.until("ruled", "gone").await;
+    let jobs: Api<Job> = tenant.api();
+    let mut why = Vec::new();
+    while acted.elapsed() < Duration::from_secs(10) && !why.contains(&"PodFailurePolicy".to_owned())
+    {
+        sleep(Duration::from_millis(100)).await;
+        let job = jobs.get("ruled").await.map_err(api("get the Job"))?;
+        let conditions = job.status.and_then(|status| status.conditions).unwrap_or_default();
+        let failed = conditions.into_iter().filter(|one| one.type_ == "Failed");
+        why = failed.filter_map(|one| one.reason).collect();
+    }
+    tape.show("condition and DELETE under a podFailurePolicy", "ruled");
+    let after = acted.elapsed().as_secs_f64();
+    verdict(&format!("the Job failed after {after:.2} s: {why:?}"), why == ["PodFailurePolicy"]);
+    Ok(())
 }
 
-/// What a watcher of a namespace has seen.
-struct Tape {
-    started: Instant,
-    list: watch::Receiver<Vec<Seen>>,
-    task: AbortHandle,
-}
-
-impl Tape {
-    fn start(tenant: &Tenant) -> Self {
-        let (sender, list) = watch::channel(Vec::new());
-        let pods: Api<Pod> = tenant.api();
-        let task = tokio::spawn(async move {
-            let mut events = Box::pin(watcher(pods, watcher::Config::default()));
-            while let Some(event) = events.next().await {
-                let (pod, state) = match event {
-                    Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => {
-                        (pod.name_any(), state(&pod))
-                    }
-                    Ok(watcher::Event::Delete(pod)) => (pod.name_any(), "gone".to_owned()),
-                    _ => continue,
-                };
-                sender.send_if_modified(|list: &mut Vec<Seen>| {
-                    let last = list.iter().rev().find(|seen| seen.pod == pod);
-                    let news = last.is_none_or(|last| last.state != state);
-                    if news {
-                        list.push(Seen { at: Instant::now(), pod, state });
-                    }
-                    news
-                });
-            }
-        });
-        Self { started: Instant::now(), list, task: task.abort_handle() }
-    }
-
-    fn list(&self) -> Vec<Seen> {
-        self.list.borrow().clone()
-    }
-
-    async fn wait(&self, found: impl Fn(&[Seen]) -> bool) {
-        let mut list = self.list.clone();
-        let waiting = timeout(Duration::from_secs(180), list.wait_for(|list| found(list)));
-        if !waiting.await.is_ok_and(|found| found.is_ok()) {
-            self.show("never came", "");
-            verdict("what was waited for", false);
-        }
-    }
-
-    async fn until(&self, pod: &str, state: &str) {
-        self.wait(|list| named(list, state, pod) > 0).await;
-    }
-
-    fn first(&self, pod: &str, state: &str) -> Option<Instant> {
-        let list = self.list.borrow();
-        list.iter()
-            .find(|seen| seen.pod.starts_with(pod) && seen.state.contains(state))
-            .map(|seen| seen.at)
-    }
-
-    fn show(&self, title: &str, pod: &str) {
-        say(&format!("-- {title}"));
-        for seen in self.list().iter().filter(|seen| seen.pod.starts_with(pod)) {
-            let at = (seen.at - self.started).as_secs_f64();
-            say(&format!("{at:>8.2} s  {:<16} {}", seen.pod, seen.state));
-        }
-    }
-}
-
-impl Drop for Tape {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-fn state(pod: &Pod) -> String {
-    let Some(status) = &pod.status else { return String::new() };
-    let deleting = if pod.metadata.deletion_timestamp.is_some() { " deleting" } else { "" };
-    let mut text = format!("{}{deleting}", status.phase.clone().unwrap_or_default());
-    for container in status.container_statuses.iter().flatten() {
-        let Some(state) = &container.state else { continue };
-        let waiting = state.waiting.as_ref().and_then(|waiting| waiting.reason.clone());
-        let ended = state.terminated.as_ref().and_then(|ended| ended.reason.clone());
-        text.extend(waiting.or(ended).map(|reason| format!(" {reason}")));
-    }
-    text
-}
-
-fn windows(list: &[Seen]) -> impl Iterator<Item = &Seen> {
-    list.iter().filter(|seen| seen.state.contains("ErrImagePull"))
-}
-
-/// How many Pods of this beginning have had this state.
-fn named(list: &[Seen], state: &str, pod: &str) -> usize {
-    let seen = list.iter().filter(|seen| seen.pod.starts_with(pod) && seen.state.contains(state));
-    seen.map(|seen| &seen.pod).collect::<std::collections::BTreeSet<_>>().len()
+async fn once(cluster: &Cluster, node: &Node) -> Result<()> {
+    let tenant = Tenant::create(cluster, "once").await?;
+    let tape = Tape::start(&tenant);
+    let never = json!({"spec": {"template": {"spec": {"containers": [
+        {"name": "main", "image": GOOD.replace("good", "absent"), "imagePullPolicy": "Never"},
+    ]}}}});
+    tenant.job(&JobPlan::new("unreadable", "registry.example/Team/APP:1").on(node)).await?;
+    tenant.job(&JobPlan::new("never", GOOD).on(node).with(never)).await?;
+    tape.until("unreadable", "InvalidImageName").await;
+    tape.until("never", "ErrImageNeverPull").await;
+    let before = tape.list().len();
+    sleep(node.scaled(Duration::from_secs(60))).await;
+    tape.show("what cannot be pulled at all", "");
+    verdict("a permanent local error is written once", tape.list().len() == before);
+    Ok(())
 }
 
 fn verdict(what: &str, right: bool) {

@@ -71,6 +71,7 @@ fn windows_are_counted_and_not_the_events_or_back_offs_between_them() {
         (vec![(1, back_off()), (14, back_off()), (27, window())], 2),
         (vec![(1, window()), (3, Standing::Wanted), (14, back_off())], 1),
         (vec![(1, window()), (3, Standing::Unclear), (14, back_off()), (27, window())], 2),
+        (vec![(1, window()), (14, Standing::Crashing), (27, window())], 2),
         (vec![(1, throttled()), (14, back_off()), (27, throttled())], 0),
         (
             vec![

@@ -60,24 +60,28 @@ async fn write(
             Patch::Strategic(json!({"count": count.times, "lastTimestamp": second(wall_now())}));
         let parameters =
             PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        return events.patch(&count.name, &parameters, &patch).await.map(drop);
+        match events.patch(&count.name, &parameters, &patch).await {
+            // The first ones were too many (client-go: tools/record/event.go `recordEvent`).
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            outcome => return outcome.map(drop),
+        }
     }
-    let object = serde_json::from_value(manifest(node, event, field_path, &count.name))
+    let object = serde_json::from_value(manifest(node, event, field_path, count))
         .map_err(kube::Error::SerdeError)?;
     let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), dry_run: false };
     events.create(&parameters, &object).await.map(drop)
 }
 
-fn manifest(node: &str, event: &Event, field_path: Option<&str>, name: &str) -> Value {
+fn manifest(node: &str, event: &Event, field_path: Option<&str>, count: &Count) -> Value {
     let now = second(wall_now());
     json!({
-        "metadata": {"name": name, "namespace": event.pod.namespace},
+        "metadata": {"name": count.name, "namespace": event.pod.namespace},
         "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": event.pod.namespace,
             "name": event.pod.name, "uid": event.pod.uid, "fieldPath": field_path},
         "reason": event.kind.reason(), "message": event.message, "type": event.kind.severity(),
         "source": {"component": "kubelet", "host": node},
         "reportingComponent": "kubelet", "reportingInstance": node,
-        "firstTimestamp": now, "lastTimestamp": now, "count": 1,
+        "firstTimestamp": now, "lastTimestamp": now, "count": count.times,
     })
 }
 
@@ -95,12 +99,12 @@ struct Counter {
     refill: Duration,
     counts: BTreeMap<String, Count>,
     buckets: BTreeMap<(String, &'static str), (Duration, f64)>,
-    written: u32,
+    named: u32,
 }
 
 impl Counter {
     const fn new(refill: Duration) -> Self {
-        Self { refill, counts: BTreeMap::new(), buckets: BTreeMap::new(), written: 0 }
+        Self { refill, counts: BTreeMap::new(), buckets: BTreeMap::new(), named: 0 }
     }
 
     /// The event's count; nothing where it is one too many.
@@ -111,18 +115,19 @@ impl Counter {
             self.buckets.entry((pod.uid.clone(), event.kind.severity())).or_insert(full);
         let gained = at.saturating_sub(*last).as_secs_f64() / self.refill.as_secs_f64();
         (*last, *tokens) = (at, (*tokens + gained).min(f64::from(BURST)));
+        let key = format!("{} {field_path:?} {} {}", pod.uid, event.kind.reason(), event.message);
+        self.named += 1;
+        let fresh = || Count {
+            name: format!("{}.{:x}{:x}", pod.name, wall_now().as_microsecond(), self.named),
+            times: 0,
+        };
+        let count = self.counts.entry(key).or_insert_with(fresh);
+        // Counted before it is dropped, so that the next one that is written makes up for it.
+        count.times += 1;
         if *tokens < 1.0 {
             return None;
         }
         *tokens -= 1.0;
-        let key = format!("{} {field_path:?} {} {}", pod.uid, event.kind.reason(), event.message);
-        self.written += 1;
-        let fresh = || Count {
-            name: format!("{}.{:x}{:x}", pod.name, wall_now().as_microsecond(), self.written),
-            times: 0,
-        };
-        let count = self.counts.entry(key).or_insert_with(fresh);
-        count.times += 1;
         Some(count.clone())
     }
 }
@@ -160,5 +165,13 @@ mod tests {
         assert!(!written(Duration::from_secs(299)));
         assert!(written(Duration::from_secs(301)));
         assert!(!written(Duration::from_secs(302)));
+    }
+
+    #[test]
+    fn an_event_that_is_not_written_is_counted_all_the_same() {
+        let mut counter = Counter::new(REFILL);
+        let mut count = |at| counter.count(&event(EventKind::BackOff), None, at);
+        (0..40).for_each(|_| drop(count(Duration::ZERO)));
+        assert_eq!(count(Duration::from_secs(301)).unwrap().times, 41);
     }
 }
