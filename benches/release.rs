@@ -5,6 +5,8 @@
 //! reaches the threshold. Both are stamped on the same client's watches, from the status that reaches
 //! the threshold to `QuotaReserved` of the next Workload. `make bench-release` prints the table.
 
+#![expect(clippy::indexing_slicing, reason = "JSON reads as null where nothing is")]
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,6 +1,8 @@
 //! One column of the demo: a team with a queue of one slot, Job A that cannot be pulled, and Job B
 //! that waits behind it.
 
+#![expect(clippy::indexing_slicing, reason = "JSON reads as null where nothing is")]
+
 use dislodge_testbed::agent::Node;
 use dislodge_testbed::queues::is_true;
 use dislodge_testbed::watching::watch_until;

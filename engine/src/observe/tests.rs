@@ -1,5 +1,8 @@
 //! Rows: what a status says, and how each image of the Pod then stands.
 
+#![expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "all other variants show as they are")]
+
 use serde_json::{Value, json};
 
 use super::{Standing, observe};

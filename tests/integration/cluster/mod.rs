@@ -2,6 +2,8 @@
 //! Kueue, the controller with exactly the rights that `deploy/` grants, and a node whose kubelet is
 //! played.
 
+#![expect(clippy::indexing_slicing, reason = "JSON reads as null where nothing is")]
+
 mod actions;
 mod bad_input;
 mod crashes;
@@ -82,7 +84,7 @@ impl Shared {
                 let world = world.get_or_init(World::start).await.clone()?;
                 let stage = Stage::new(world, name).await?;
                 let witness = stage.witness();
-                scenario(stage).await.map_err(|failure| witness.complete(failure))
+                scenario(stage).await.map_err(|failure| witness.complete(&failure))
             })
         })
     }

@@ -5,7 +5,11 @@ use std::path::Path;
 
 use dislodge_testbed::Manifests;
 use dislodge_testbed::audit::{granted, used};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::PolicyRule;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::Value;
 
 use super::actions::check;
 use super::restraint::is_ours;
@@ -14,6 +18,7 @@ use crate::Outcome;
 
 super::scenarios![
     what_deploy_grants_is_what_the_controller_uses,
+    the_deployment_passes_pod_security_restricted,
     the_real_api_server_judges_every_case_of_the_table_as_offline,
 ];
 
@@ -30,10 +35,10 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
     controller.ready(60).await?;
 
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base");
-    let mut roles = Manifests::load(&root, stage.world.cluster.tools())
+    let mut granting = Manifests::load(&root, stage.world.cluster.tools())
         .await?
         .of_kinds(&["ClusterRole", "Role"]);
-    let rules: Vec<PolicyRule> = roles
+    let rules: Vec<PolicyRule> = granting
         .objects_mut()
         .iter()
         .filter_map(|role| serde_json::from_value(role["rules"].clone()).ok())
@@ -54,6 +59,33 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
     check(unused.is_empty() && beyond.is_empty(), || {
         format!("granted and never used: {unused:?}; used and not granted: {beyond:?}")
     })
+}
+
+/// The namespace of `deploy/base` enforces the profile, so the API server itself is asked.
+async fn the_deployment_passes_pod_security_restricted(stage: Stage) -> Outcome {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base");
+    let mut deployment =
+        Manifests::load(&base, stage.world.cluster.tools()).await?.of_kinds(&["Deployment"]);
+    let template = deployment.objects_mut()[0]["spec"]["template"].clone();
+    let pods: Api<Pod> = Api::namespaced(stage.tenant.client(), "dislodge-system");
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let pod = |template: &Value| -> Result<Pod, serde_json::Error> {
+        let mut pod = template.clone();
+        pod["metadata"]["name"] = "restricted".into();
+        serde_json::from_value(pod)
+    };
+    pods.create(&dry_run, &pod(&template)?).await?;
+
+    // The question can be answered with no.
+    let mut loose = template;
+    loose["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = true.into();
+    match pods.create(&dry_run, &pod(&loose)?).await {
+        Ok(_) => Err("the namespace does not enforce the profile".into()),
+        Err(refusal) => {
+            let text = refusal.to_string();
+            check(text.contains("violates PodSecurity"), || text.clone())
+        }
+    }
 }
 
 async fn the_real_api_server_judges_every_case_of_the_table_as_offline(stage: Stage) -> Outcome {

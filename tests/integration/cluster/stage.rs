@@ -37,10 +37,10 @@ pub(super) struct Witness {
 
 impl Witness {
     /// The failure with the end of the controllers' logs.
-    pub(super) fn complete(&self, failure: Failed) -> Failed {
+    pub(super) fn complete(&self, failure: &Failed) -> Failed {
         let mut text = failure.message().unwrap_or("failed").to_owned();
         if let Err(error) = self.world.cluster.check() {
-            text.push_str(&format!("\n{error}"));
+            text.extend(["\n", &error.to_string()]);
         }
         let logs = std::fs::read_dir(self.world.cluster.logs()).into_iter().flatten().flatten();
         for log in logs {
@@ -50,7 +50,7 @@ impl Witness {
             }
             let lines = std::fs::read_to_string(log.path()).unwrap_or_default();
             let tail: Vec<&str> = lines.lines().rev().take(25).collect();
-            text.push_str(&format!("\n--- the end of {name}\n"));
+            text.extend(["\n--- the end of ", &name, "\n"]);
             text.extend(tail.into_iter().rev().flat_map(|line| [line, "\n"]));
         }
         text.into()

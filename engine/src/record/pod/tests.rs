@@ -119,10 +119,11 @@ fn the_safe_moment_lasts_five_seconds_from_the_window_that_was_seen_to_open() {
 
 #[test]
 fn no_moment_opens_where_it_is_not_known_that_no_pull_runs() {
+    type Act<'a> = &'a dyn Fn(&mut Told);
     let first = |told: &mut Told| {
         told.seen(0, Standing::Wanted);
     };
-    let cases: [(&str, &dyn Fn(&mut Told)); 6] = [
+    let cases: [(&str, Act<'_>); 6] = [
         ("a list", &|t| {
             t.arrives(1, 0, true, false, window());
         }),
