@@ -27,6 +27,6 @@ pub(crate) const RULES: &[Rule] = &[
 ];
 
 /// `Ok` where nothing was found, else everything that was, one line each.
-fn none(found: Vec<String>) -> Result<(), String> {
+fn none(found: &[String]) -> Result<(), String> {
     if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
 }

@@ -63,7 +63,7 @@ pub(super) fn the_core_is_pure() -> Result<(), String> {
             }
         }
     }
-    none(found)
+    none(&found)
 }
 
 pub(super) fn steps_know_no_later_step() -> Result<(), String> {
@@ -86,7 +86,7 @@ pub(super) fn steps_know_no_later_step() -> Result<(), String> {
             }
         }
     }
-    none(found)
+    none(&found)
 }
 
 pub(super) fn only_the_writers_write() -> Result<(), String> {
@@ -101,7 +101,7 @@ pub(super) fn only_the_writers_write() -> Result<(), String> {
             }
         }
     }
-    none(found)
+    none(&found)
 }
 
 pub(super) fn only_the_clock_reads_clocks() -> Result<(), String> {
@@ -117,7 +117,7 @@ pub(super) fn only_the_clock_reads_clocks() -> Result<(), String> {
             }
         }
     }
-    none(found)
+    none(&found)
 }
 
 pub(super) fn files_are_short() -> Result<(), String> {
@@ -128,7 +128,7 @@ pub(super) fn files_are_short() -> Result<(), String> {
             found.push(format!("{}: {lines} lines", file.path));
         }
     }
-    none(found)
+    none(&found)
 }
 
 pub(super) fn names_say_something() -> Result<(), String> {
@@ -139,7 +139,7 @@ pub(super) fn names_say_something() -> Result<(), String> {
             found.push(format!("{}: name it after its subject", file.path));
         }
     }
-    none(found)
+    none(&found)
 }
 
 /// The numbered lines of a file that are part of the program: no comments and no unit tests.

@@ -28,7 +28,7 @@ pub(super) fn the_core_knows_no_client() -> Result<(), String> {
             }
         }
     }
-    none(found)
+    none(&found)
 }
 
 pub(super) fn the_program_has_no_test_code() -> Result<(), String> {
@@ -41,7 +41,7 @@ pub(super) fn the_program_has_no_test_code() -> Result<(), String> {
             }
         }
     }
-    none(found)
+    none(&found)
 }
 
 pub(super) fn each_has_a_reason() -> Result<(), String> {
@@ -61,7 +61,7 @@ pub(super) fn each_has_a_reason() -> Result<(), String> {
             }
         }
     }
-    none(found)
+    none(&found)
 }
 
 /// The entries of a manifest: section, key, and the rest of the line after the key.

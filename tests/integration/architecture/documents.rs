@@ -27,7 +27,8 @@ pub(super) fn the_map_names_what_exists() -> Result<(), String> {
         let there = tree::root().join(path);
         if path.ends_with('/') { !there.is_dir() } else { !there.is_file() }
     });
-    none(missing.map(|path| format!("{MAP} names {path}, which does not exist")).collect())
+    let missing = missing.map(|path| format!("{MAP} names {path}, which does not exist"));
+    none(&missing.collect::<Vec<_>>())
 }
 
 pub(super) fn the_map_names_all_that_exists() -> Result<(), String> {
@@ -58,14 +59,14 @@ pub(super) fn the_map_names_all_that_exists() -> Result<(), String> {
             }
         }
     }
-    none(missing)
+    none(&missing)
 }
 
 pub(super) fn targets_exist() -> Result<(), String> {
     let targets = targets()?;
     let mut found = Vec::new();
     for name in tree::names("")? {
-        if !name.ends_with(".md") {
+        if std::path::Path::new(&name).extension().is_none_or(|kind| kind != "md") {
             continue;
         }
         for target in commands(&tree::read(&name)?) {
@@ -74,7 +75,7 @@ pub(super) fn targets_exist() -> Result<(), String> {
             }
         }
     }
-    none(found)
+    none(&found)
 }
 
 pub(super) fn gates_fit() -> Result<(), String> {
@@ -106,7 +107,7 @@ pub(super) fn gates_fit() -> Result<(), String> {
             found.push(format!(".ci/run: {sum} minutes {name}, {most} at most"));
         }
     }
-    none(found)
+    none(&found)
 }
 
 pub(super) fn no_machine_paths() -> Result<(), String> {
@@ -121,7 +122,7 @@ pub(super) fn no_machine_paths() -> Result<(), String> {
             }
         }
     }
-    none(found)
+    none(&found)
 }
 
 /// The paths that the map names; folders end in `/`.
