@@ -87,7 +87,7 @@ fn schema() -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v
     serde_json::from_value(structural::schema()).expect("the schema of our types is structural")
 }
 
-/// The file that holds what [`reference`] gives, from the root of the repository.
+/// The file that holds what [`reference()`] gives, from the root of the repository.
 pub const REFERENCE_FILE: &str = "docs/reference/policy.md";
 
 /// What `kubectl get ipp` shows; columns of priority 1 with `-o wide` only.

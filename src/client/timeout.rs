@@ -13,7 +13,7 @@ use tower::{BoxError, Layer, Service};
 #[error("the API server did not answer within {0:?}")]
 pub struct Overdue(Duration);
 
-/// Puts [`Timeout`] around the client. A watch, which may have to wait for the API server's cache,
+/// Puts `Timeout` around the client. A watch, which may have to wait for the API server's cache,
 /// gets three times as long.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeoutLayer {
