@@ -1,15 +1,13 @@
-//! The CRD: the API's types as Kubernetes wants to have them described, and as `kube` reads them.
+//! The CRD: the API's types as Kubernetes wants to have them described.
 //!
 //! `engine/src/api` has the types and their texts. Here they become one
 //! `CustomResourceDefinition`, which `dislodge crd` prints and `crds/` keeps; the two may never
 //! differ.
 
 mod reference;
-mod resource;
 mod structural;
 
 pub use reference::reference;
-pub use resource::{ImagePullPolicy, Stored};
 
 use dislodge_engine::api;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{

@@ -1,13 +1,13 @@
 //! What the API's types write, as cases: the CRD that is made of them has to take it as it is.
 
-use dislodge::crd::ImagePullPolicy;
 use dislodge_engine::api::{
-    Action, ActionCounts, AuditCounts, BudgetUse, Condition, ConditionStatus, FailingJob,
-    FailingState, ImagePullPolicySpec, ImagePullPolicyStatus, OpenOutage, QueueKind, QueueRef,
-    QueueState, QueueStatus, READY, RecentAction, default_rules,
+    API_VERSION, Action, ActionCounts, AuditCounts, BudgetUse, Condition, ConditionStatus,
+    FailingJob, FailingState, ImagePullPolicySpec, ImagePullPolicyStatus, KIND, OpenOutage,
+    QueueKind, QueueRef, QueueState, QueueStatus, READY, RecentAction, default_rules,
 };
 use dislodge_engine::cause::Cause;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::cases::Case;
 
@@ -19,7 +19,9 @@ pub(crate) fn cases() -> Result<Vec<Case>, serde_json::Error> {
     let mut spec =
         ImagePullPolicySpec::for_queues(vec![QueueRef::local_queue("gpu"), QueueRef::no_queue()]);
     spec.rules = Some(default_rules());
-    let policy = serde_json::to_value(ImagePullPolicy::new("case", spec))?;
+    let policy = json!({
+        "apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "case"}, "spec": spec,
+    });
     Ok(vec![
         Case::stored_policy("a policy that the types write is stored as it is", policy),
         Case::stored_status(

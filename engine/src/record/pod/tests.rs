@@ -1,5 +1,7 @@
 //! Histories of one Pod as rows of (second, standing), and what they count and open.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::cause::Cause;
 use crate::observe::{Failure, ImageSeen};
@@ -158,4 +160,48 @@ fn a_second_window_needs_no_fresh_pod() {
     assert!(told.moment(27).is_err(), "the first window that is seen of this Pod");
     told.seen(40, back_off()).seen(80, window());
     assert!(told.moment(80).is_ok());
+}
+
+/// Any standing that a status can show.
+fn any_standing() -> impl Strategy<Value = Standing> {
+    prop_oneof![
+        Just(window()),
+        Just(back_off()),
+        Just(throttled()),
+        Just(Standing::BackOff(Some(Failure { cause: Cause::NotFound }))),
+        Just(Standing::Wanted),
+        Just(Standing::Blocked),
+        Just(Standing::Crashing),
+        Just(Standing::Unclear),
+        Just(Standing::Pulled),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_status_that_is_seen_twice_counts_once(
+        standings in proptest::collection::vec(any_standing(), 0..40),
+    ) {
+        let (mut once, mut twice) = (Told::new(), Told::new());
+        for (second, standing) in (0..).step_by(13).zip(standings) {
+            once.seen(second, standing.clone());
+            twice.seen(second, standing.clone()).seen(second + 1, standing);
+        }
+        prop_assert_eq!(once.counted, twice.counted);
+    }
+
+    #[test]
+    fn whatever_is_missed_the_count_is_never_higher(
+        standings in proptest::collection::vec((any_standing(), any::<bool>()), 0..40),
+    ) {
+        let (mut all, mut some) = (Told::new(), Told::new());
+        for (second, (standing, missed)) in (0..).step_by(13).zip(standings) {
+            all.seen(second, standing.clone());
+            // A start must not be missed here: nobody can tell failures before it from those after.
+            if !missed || standing == Standing::Pulled {
+                some.seen(second, standing);
+            }
+        }
+        prop_assert!(some.counted <= all.counted + 1, "first sight in back-off counts one");
+    }
 }
