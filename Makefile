@@ -46,7 +46,7 @@ verify: ## fail where a generated file is stale
 	$(CARGO) test --locked --lib crd
 
 deny: deny-install ## licences, bans and sources of all dependencies
-	$(CARGO) deny --locked check licenses bans sources
+	$(CARGO) deny --locked check --deny warnings licenses bans sources
 
 deny-install: ## install cargo-deny, unless this version is there
 	@$(CARGO) deny --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY_VERSION)' || \

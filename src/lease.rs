@@ -112,6 +112,8 @@ impl Keeper {
         let next = match tried {
             Ok(Round::Held(until)) => {
                 self.trouble = None;
+                // Before anything is done: the Lease may say that nothing is to be.
+                self.pause().await?;
                 self.lead(until).await?;
                 now + RETRY
             }

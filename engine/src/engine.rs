@@ -9,6 +9,7 @@ mod policies;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::effect::{Effect, EffectId};
@@ -49,6 +50,8 @@ pub struct Engine {
     local_queues: BTreeMap<Uid, Key>,
     /// What was decided of jobs that fail or are held.
     cases: BTreeMap<Uid, Case>,
+    /// What an earlier life of the controller has reported, by job: image and reason.
+    reported_before: BTreeMap<Uid, Vec<(Arc<str>, String)>>,
     /// Effects without an outcome.
     flights: Flights,
     /// Kinds whose first list is whole.
@@ -90,6 +93,7 @@ impl Engine {
             policy_states: BTreeMap::new(),
             local_queues: BTreeMap::new(),
             cases: BTreeMap::new(),
+            reported_before: BTreeMap::new(),
             flights: Flights::default(),
             synced: BTreeSet::new(),
             absent: BTreeSet::new(),

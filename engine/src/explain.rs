@@ -175,20 +175,15 @@ pub fn report_event(
     }
 }
 
-/// The Event for a resume request that names no hold of the job.
-pub fn refused_resume_event(job: Target, asked: &str, hold: Option<&str>) -> Event {
+/// The Event for a resume request that names another hold than the job's.
+pub fn refused_resume_event(job: Target, asked: &str, hold: &str) -> Event {
     Event {
-        name: event_name(&job, &["resume", asked, hold.unwrap_or_default()]),
+        name: event_name(&job, &["resume", asked, hold]),
         regarding: job,
         kind: EventType::Warning,
         reason: "ResumeRefused",
         action: "Report",
-        note: match hold {
-            Some(id) => {
-                format!("{}={asked} names no hold of this job: the hold is {id}", keys::RESUME)
-            }
-            None => format!("{}={asked}: this job is not held", keys::RESUME),
-        },
+        note: format!("{}={asked} names no hold of this job: the hold is {hold}", keys::RESUME),
     }
 }
 

@@ -217,6 +217,11 @@ impl Index {
         }
     }
 
+    /// A Workload by its uid.
+    pub fn workload(&self, uid: Uid) -> Option<&Workload> {
+        self.workloads.get(&uid)
+    }
+
     /// A Workload was seen. Returns the jobs that it stands for.
     pub fn put_workload(&mut self, workload: Workload) -> Vec<Uid> {
         let uid = workload.metadata.uid;

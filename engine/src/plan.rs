@@ -54,6 +54,8 @@ pub enum Wait {
     NextFailure,
     /// The other images of the Pod: one of them is still to be pulled.
     OtherImage,
+    /// The clocks: ours and the API server's are too far apart to tell a safe moment.
+    ClockSkew,
     /// The job's quota: it holds none, or is being stopped already.
     Quota,
     /// The operator who has paused.
@@ -87,6 +89,7 @@ impl Wait {
         match self {
             Self::NextFailure => "NextFailure",
             Self::OtherImage => "OtherImage",
+            Self::ClockSkew => "ClockSkew",
             Self::Quota => "Quota",
             Self::Paused => "Paused",
         }
@@ -122,6 +125,9 @@ pub const fn is_available(action: Action) -> bool {
 pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     let (rule, evidence) = match verdict {
         Verdict::Counting { .. } => return Plan::Count,
+        Verdict::NoRule(_) | Verdict::Reached { .. } if situation.admission == Admission::None => {
+            return Plan::Wait(Wait::Quota);
+        }
         Verdict::NoRule(_) => return Plan::Report(Reported::NoRule),
         Verdict::Reached { rule, evidence } => (rule, evidence),
     };
@@ -146,6 +152,7 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     match situation.moment {
         Err(Closed::Late) => return Plan::Wait(Wait::NextFailure),
         Err(Closed::StillPulling) => return Plan::Wait(Wait::OtherImage),
+        Err(Closed::ClockSkew) => return Plan::Wait(Wait::ClockSkew),
         Ok(()) => {}
     }
     if situation.mode == Mode::Audit {

@@ -9,8 +9,9 @@ pub struct Timing {
     pub back_off_base: Duration,
     /// Longest pause (kubelet: `MaxImageBackOff`, 300 s).
     pub back_off_max: Duration,
-    /// How long after an `ErrImagePull` window opened no pull can be running: half of the first
-    /// pause, so that a write that takes long still arrives in time.
+    /// How long after the kubelet wrote the status that opened an `ErrImagePull` window no pull can
+    /// be running: from the second failure on it writes up to 15 s after the failure, and the next
+    /// pull comes no sooner than 20 s after it.
     pub moment: Duration,
     /// How old the kubelet's status write may be when the window is seen. The API server keeps
     /// whole seconds, so a scaled clock needs one more.
@@ -29,7 +30,7 @@ impl Timing {
             back_off_max: Duration::from_secs(300),
             moment: Duration::from_secs(5),
             anchor: Duration::from_secs(5),
-            skew: Duration::from_secs(2),
+            skew: Duration::from_secs(1),
             silence: Duration::from_secs(15 * 60),
         }
     }

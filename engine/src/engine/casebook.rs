@@ -25,7 +25,7 @@ pub(super) struct Case {
     /// The hold that has been counted and published.
     pub(super) accounted: Option<String>,
     /// Reports given, by admission, image and reason.
-    pub(super) reported: BTreeSet<(Option<Timestamp>, Arc<str>, &'static str)>,
+    pub(super) reported: BTreeSet<Report>,
     /// Images for which mode Audit would have acted.
     pub(super) audited: BTreeSet<Arc<str>>,
     /// The request to resume that was answered with a refusal.
@@ -43,6 +43,9 @@ pub(super) struct Case {
     /// Where a safe moment is open: what is known of the Pod for the record of the action.
     pub(super) acting: Option<RecentAction>,
 }
+
+/// A report: the admission that it was given in, the image and the reason.
+pub(super) type Report = (Option<Timestamp>, Arc<str>, String);
 
 /// Where one failing image of a job stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -30,6 +30,13 @@ impl Engine {
         let told = job.metadata.annotation(keys::HOLD).filter(|_| !lever.is_on(job.metadata.uid));
         let hold = HoldRecord::read(lever.meta());
         case.held_by = None;
+        // What the Job itself says by now needs not be remembered.
+        if case.told.as_deref() == told {
+            case.told = None;
+        }
+        if told.is_none() && lever.hold().is_none() {
+            case.untold = None;
+        }
         match (lever.hold(), lever.is_stopped()) {
             (Some(id), true) => {
                 if let Some(hold) = &hold {
@@ -39,29 +46,29 @@ impl Engine {
                 if !idle {
                     return Some(None);
                 }
-                if asked == Some(id) {
-                    return Some(resume(job, lever, case));
+                if let Some(step) = hold.and_then(|hold| self.tell(job, lever, told, &hold, case)) {
+                    return Some(Some(step));
                 }
-                if let Some(asked) = asked {
-                    return Some(refuse(job, asked, Some(id), case));
-                }
-                Some(hold.and_then(|hold| self.tell(job, lever, told, &hold, case)))
+                Some(match asked {
+                    Some(asked) if asked == id => resume(job, lever, case),
+                    Some(asked) => refuse(job, asked, id, case),
+                    None => None,
+                })
             }
             (Some(id), false) => {
                 // Somebody else has started it: a person has the last word.
                 if !idle {
                     return Some(None);
                 }
-                if told == Some(id) && case.untold.as_deref() != Some(id) {
+                if !lever.is_on(job.metadata.uid) && case.untold.as_deref() != Some(id) {
                     return Some(Some(untell(job, id, true)));
                 }
                 Some(clear(job, lever, case))
             }
-            (None, _) => match (told, asked) {
-                (Some(id), _) if case.untold.as_deref() != Some(id) => {
+            (None, _) => match told {
+                Some(id) if case.untold.as_deref() != Some(id) => {
                     Some(idle.then(|| untell(job, id, asked == Some(id))))
                 }
-                (None, Some(asked)) if idle => refuse(job, asked, None, case).map(Some),
                 _ => None,
             },
         }
@@ -78,7 +85,7 @@ impl Engine {
         case: &mut Case,
     ) -> Option<(Step, Effect)> {
         if case.accounted.as_deref() != Some(hold.id.as_str()) {
-            if self.is_on_record(job, hold) {
+            if case.acting.is_none() && self.is_on_record(job, hold) {
                 case.accounted = Some(hold.id.clone());
             } else {
                 let event = hold.event(job_target(job));
@@ -103,28 +110,28 @@ impl Engine {
                 if !done && outcome != Outcome::Conflict {
                     case.spent = None;
                 }
-                if done && *step != Step::Hold {
-                    self.forgive(job);
-                }
             }
             Step::HoldEvent(id) => {
-                if done || matches!(outcome, Outcome::Rejected | Outcome::Forbidden) {
+                if done || is_final(outcome) {
                     case.accounted = Some(id.clone());
                     self.record_hold(job, case.acting.take());
                 }
             }
             Step::Tell(id) => {
-                if done {
+                // Who may not tell goes on without: the hold can still be resumed.
+                if done || is_final(outcome) {
                     case.told = Some(id.clone());
+                    case.untold = None;
                 }
             }
             Step::Untell(id) => {
-                if done {
+                if done || is_final(outcome) {
                     case.untold = Some(id.clone());
+                    case.told = None;
                 }
             }
             Step::RefusedEvent(asked) => {
-                if done || matches!(outcome, Outcome::Rejected | Outcome::Forbidden) {
+                if done || is_final(outcome) {
                     case.refused = Some(asked.clone());
                 }
             }
@@ -133,28 +140,22 @@ impl Engine {
                     case.withdrawn = Some(asked.clone());
                 }
             }
-            Step::Report { policy, audit } => {
+            Step::Report { policy, report, audit } => {
                 // Told before means counted before.
                 if outcome == Outcome::Applied {
                     self.record_report(policy, *audit);
+                } else if !done && !is_final(outcome) {
+                    case.reported.remove(report);
                 }
             }
         }
         self.cases.insert(job, case);
     }
+}
 
-    /// A person has resumed the job: it gets a fresh count.
-    fn forgive(&mut self, job: Uid) {
-        let pods: Vec<Uid> = self.index.pods_of(job).map(|(uid, _)| uid).collect();
-        for pod in pods {
-            if let Some(row) = self.index.pod_mut(pod) {
-                row.history.forgive();
-            }
-        }
-        if let Some(row) = self.index.job_mut(job) {
-            row.vacated.clear();
-        }
-    }
+/// Whether the same request will get the same answer.
+const fn is_final(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Rejected | Outcome::Forbidden | Outcome::Gone)
 }
 
 /// Carries a person's request out: one patch starts the job and takes the mark away.
@@ -204,7 +205,7 @@ fn counted(job: &Job) -> Annotations {
 }
 
 /// A request that names no hold of the job: says so once, then takes it away.
-fn refuse(job: &Job, asked: &str, hold: Option<&str>, case: &mut Case) -> Option<(Step, Effect)> {
+fn refuse(job: &Job, asked: &str, hold: &str, case: &mut Case) -> Option<(Step, Effect)> {
     if case.refused.as_deref() != Some(asked) {
         let event = explain::refused_resume_event(job_target(job), asked, hold);
         return Some((Step::RefusedEvent(asked.to_owned()), Effect::Publish(event)));

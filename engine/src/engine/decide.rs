@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::api::{Action, FailingState, RecentAction};
+use crate::api::{Action, FailingState, RecentAction, Rule};
 use crate::effect::{Effect, EffectId, Target, TargetKind, Verb};
 use crate::engine::casebook::Note;
 use crate::engine::flight::{Purpose, Step};
@@ -36,7 +36,7 @@ impl Engine {
         let mut case = self.cases.remove(&uid).unwrap_or_default();
         let before = (case.held_by.clone(), case.notes.clone());
         if let Some((purpose, effect)) = self.consider(uid, &mut case, now) {
-            case.busy = true;
+            case.busy |= purpose.is_exclusive();
             self.flights.launch(Purpose::Case(uid, purpose), effect, effects);
         }
         if before != (case.held_by.clone(), case.notes.clone()) {
@@ -87,11 +87,11 @@ impl Engine {
         now: Now,
     ) -> Option<(Step, Effect)> {
         let uid = job.metadata.uid;
-        let failing = self.failing(uid, now);
-        if failing.is_empty() {
-            return None;
+        for (image, reason) in self.reported_before.remove(&uid).unwrap_or_default() {
+            case.reported.insert((since(quota), image, reason));
         }
         let policy = self.policies.governing(&quota.queue())?.clone();
+        let failing = self.failing(uid, &policy.rules, now);
         let running_peers = self.index.pods_of(uid).any(|(_, pod)| pod.running);
         let mut chosen = None;
         for image in failing {
@@ -178,9 +178,10 @@ impl Engine {
     }
 
     /// The images of a job that have failed, each with the Pod that has failed it most often: the
-    /// highest count of any one Pod is the job's, never the sum.
-    fn failing(&self, job: Uid, now: Now) -> Vec<Failing> {
-        let mut best: BTreeMap<Arc<str>, Failing> = BTreeMap::new();
+    /// highest count of any one Pod is the job's, never the sum. A Pod that has reached the
+    /// threshold and can be acted on now comes before one that has failed more and cannot.
+    fn failing(&self, job: Uid, rules: &[Rule], now: Now) -> Vec<Failing> {
+        let mut best: BTreeMap<Arc<str>, ((bool, u32), Failing)> = BTreeMap::new();
         for (uid, pod) in self.index.pods_of(job) {
             for (image, track) in pod.history.tracks() {
                 let moment = if track.once.is_some() {
@@ -188,11 +189,10 @@ impl Engine {
                 } else {
                     pod.history.moment(image, now, &self.config.timing)
                 };
-                let higher = best.get(image).is_none_or(|known| {
-                    (track.runs.failed_pulls(), moment.is_ok())
-                        > (known.runs.failed_pulls(), known.moment.is_ok())
-                });
-                if higher {
+                let verdict = judge(rules, &track.runs, track.once, now);
+                let ripe = moment.is_ok() && matches!(verdict, Some(Verdict::Reached { .. }));
+                let rank = (ripe, track.runs.failed_pulls());
+                if best.get(image).is_none_or(|(known, _)| rank > *known) {
                     let failing = Failing {
                         image: Arc::clone(image),
                         pod: Some(uid),
@@ -200,11 +200,11 @@ impl Engine {
                         once: track.once,
                         moment,
                     };
-                    best.insert(Arc::clone(image), failing);
+                    best.insert(Arc::clone(image), (rank, failing));
                 }
             }
         }
-        best.into_values().collect()
+        best.into_values().map(|(_, failing)| failing).collect()
     }
 }
 
@@ -268,7 +268,7 @@ fn is_told(
     image: &Arc<str>,
     reported: Reported,
 ) -> bool {
-    case.reported.contains(&(since(quota), Arc::clone(image), reported.as_str()))
+    case.reported.contains(&(since(quota), Arc::clone(image), reported.as_str().to_owned()))
 }
 
 fn report(
@@ -283,11 +283,13 @@ fn report(
     let admission = since(quota);
     // What was said of an earlier admission is over.
     case.reported.retain(|(earlier, _, _)| *earlier == admission);
-    case.reported.insert((admission, Arc::clone(image), reported.as_str()));
+    let told = (admission, Arc::clone(image), reported.as_str().to_owned());
+    case.reported.insert(told.clone());
     let audit = matches!(reported, Reported::Audit(_));
     if audit {
         case.audited.insert(Arc::clone(image));
     }
     let event = explain::report_event(job_target(job), admission, image, evidence, reported);
-    (Step::Report { policy: policy.policy.clone(), audit }, Effect::Publish(event))
+    let step = Step::Report { policy: policy.policy.clone(), report: told, audit };
+    (step, Effect::Publish(event))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::effect::{Effect, EffectId};
+use crate::engine::casebook::Report;
 use crate::objects::{Key, Uid};
 
 /// What an effect was for.
@@ -37,9 +38,19 @@ pub(super) enum Step {
     Report {
         /// The policy that counts it.
         policy: Key,
+        /// What was reported.
+        report: Report,
         /// Whether mode Audit was the reason.
         audit: bool,
     },
+}
+
+impl Step {
+    /// Whether nothing else is done about the job until it has its outcome. A report changes
+    /// nothing, and must not keep a hold from its moment.
+    pub(super) const fn is_exclusive(&self) -> bool {
+        !matches!(self, Self::Report { .. })
+    }
 }
 
 /// All effects without an outcome.

@@ -7,9 +7,10 @@ use crate::effect::{EffectId, Outcome};
 use crate::engine::flight::{Purpose, Step};
 use crate::engine::{Due, Engine};
 use crate::input::{Change, Input, Kind};
+use crate::lever::Lever;
 use crate::objects::{Job, LocalQueue, Object, Pod, Uid, Workload};
-use crate::observe::observe;
-use crate::record::{Arrival, Step as Counted};
+use crate::observe::{Observation, Standing, observe};
+use crate::record::Arrival;
 use crate::time::Now;
 
 impl Engine {
@@ -40,8 +41,8 @@ impl Engine {
                 self.absent.remove(&kind);
                 self.listed.insert(kind, BTreeSet::new());
             }
-            Input::ListEnded(kind) => self.end_list(kind, false),
-            Input::KindAbsent(kind) => self.end_list(kind, true),
+            Input::ListEnded(kind) => self.end_list(kind, false, now),
+            Input::KindAbsent(kind) => self.end_list(kind, true, now),
             Input::Leadership(until) => {
                 let before = self.leader_until.is_some_and(|until| now.elapsed < until);
                 self.leader_until = until;
@@ -82,7 +83,7 @@ impl Engine {
     }
 
     /// A list is whole, or the kind is not served: what was not in the list is gone.
-    fn end_list(&mut self, kind: Kind, absent: bool) {
+    fn end_list(&mut self, kind: Kind, absent: bool, now: Now) {
         let seen = self.listed.remove(&kind).unwrap_or_default();
         let mut known: Vec<Uid> = match kind {
             Kind::Pod => self.index.pod_uids().collect(),
@@ -115,7 +116,7 @@ impl Engine {
             self.dirty_policies.extend(self.policy_states.keys().cloned());
         }
         if !was_synced && self.is_synced() {
-            self.bequeath_checkpoints();
+            self.bequeath_checkpoints(now);
             self.mark_all();
         }
     }
@@ -157,14 +158,7 @@ impl Engine {
         }
     }
 
-    fn count(
-        &mut self,
-        uid: Uid,
-        job: Uid,
-        seen: &crate::observe::Observation,
-        arrival: Arrival,
-        now: Now,
-    ) {
+    fn count(&mut self, uid: Uid, job: Uid, seen: &Observation, arrival: Arrival, now: Now) {
         let Some(mut vacated) = self.index.job_mut(job).map(|row| std::mem::take(&mut row.vacated))
         else {
             return;
@@ -173,14 +167,11 @@ impl Engine {
         if let Some(row) = self.index.pod_mut(uid) {
             row.running = seen.running;
             row.ending = false;
-            let steps =
-                row.history.record(seen, arrival, now, &timing, |image| vacated.take(image));
-            for (image, step) in steps {
-                if step == Counted::Started {
-                    vacated.settle(&image);
-                    self.started_after_audit(job, &image);
-                }
-            }
+            row.history.record(seen, arrival, now, &timing, |image| vacated.take(image));
+        }
+        for image in seen.images.iter().filter(|image| image.standing == Standing::Pulled) {
+            vacated.settle(&image.image);
+            self.started_after_audit(job, &image.image);
         }
         self.restore_pod(uid, job, now);
         if let Some(row) = self.index.job_mut(job) {
@@ -209,8 +200,14 @@ impl Engine {
     }
 
     fn put_job(&mut self, job: Job) {
-        self.dirty_jobs.insert(job.metadata.uid);
+        let uid = job.metadata.uid;
+        self.dirty_jobs.insert(uid);
+        let old = self.index.job(uid).and_then(|row| row.job.as_ref());
+        let resumed = old.is_some_and(|old| is_resumed(old, &job));
         self.index.put_job(job);
+        if resumed {
+            self.forgive(uid);
+        }
     }
 
     fn drop_job(&mut self, uid: Uid) {
@@ -219,7 +216,15 @@ impl Engine {
     }
 
     fn put_workload(&mut self, workload: Workload) {
-        self.dirty_jobs.extend(self.index.put_workload(workload));
+        let old = self.index.workload(workload.metadata.uid);
+        let resumed = old.is_some_and(|old| is_resumed(old, &workload));
+        let jobs = self.index.put_workload(workload);
+        if resumed {
+            for job in &jobs {
+                self.forgive(*job);
+            }
+        }
+        self.dirty_jobs.extend(jobs);
     }
 
     fn drop_workload(&mut self, uid: Uid) {
@@ -250,7 +255,9 @@ impl Engine {
     fn land_step(&mut self, job: Uid, step: &Step, outcome: Outcome, now: Now) {
         self.dirty_jobs.insert(job);
         let case = self.cases.entry(job).or_default();
-        case.busy = false;
+        if step.is_exclusive() {
+            case.busy = false;
+        }
         if outcome.is_done() || matches!(outcome, Outcome::Gone) {
             case.proceed();
         } else {
@@ -259,4 +266,24 @@ impl Engine {
         }
         self.conclude(job, step, outcome);
     }
+
+    /// A held job was started again by a person, or at a person's word: it gets a fresh count. Seen
+    /// on the objects, so that a standby and a lost answer come to the same.
+    fn forgive(&mut self, job: Uid) {
+        let pods: Vec<Uid> = self.index.pods_of(job).map(|(uid, _)| uid).collect();
+        for pod in pods {
+            if let Some(row) = self.index.pod_mut(pod) {
+                row.history.forgive();
+            }
+        }
+        if let Some(row) = self.index.job_mut(job) {
+            row.vacated.clear();
+        }
+    }
+}
+
+/// Whether a hold of ours has ended between two versions of the object that carries the lever.
+fn is_resumed(old: &impl Lever, new: &impl Lever) -> bool {
+    let held = |lever: &dyn Lever| lever.hold().is_some() && lever.is_stopped();
+    held(old) && !held(new)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::{
-    Action, ActionCounts, AuditCounts, BudgetUse, FailingJob, ImagePullPolicyStatus, RecentAction,
-    bounds,
+    Action, ActionCounts, AuditCounts, BudgetUse, FailingJob, FailingState, ImagePullPolicyStatus,
+    RecentAction, bounds,
 };
 use crate::effect::Outcome;
 use crate::engine::{Due, Engine};
@@ -87,10 +87,21 @@ impl Engine {
                     checkpoint: policy.status.failing.clone(),
                     policy,
                 };
+                self.remember_reports(&state.checkpoint);
                 self.policy_states.insert(key.clone(), state);
             }
         }
         self.mark_namespace(&key.namespace);
+    }
+
+    /// What an earlier life has reported is not reported again in the same admission.
+    fn remember_reports(&mut self, checkpoint: &[FailingJob]) {
+        let reported = checkpoint.iter().filter(|entry| entry.state == FailingState::Reported);
+        for entry in reported {
+            let Some(reason) = &entry.reason else { continue };
+            let told = (Arc::from(entry.image.as_str()), reason.clone());
+            self.reported_before.entry(Uid::parse(&entry.uid)).or_default().push(told);
+        }
     }
 
     pub(super) fn drop_policy(&mut self, uid: Uid) {
@@ -144,7 +155,8 @@ impl Engine {
         }
     }
 
-    /// Whether a hold has been counted: it is among the newest actions, or older than all of them.
+    /// Whether a hold of an earlier life has been counted: it is among the newest actions, or older
+    /// than all of them.
     pub(super) fn is_on_record(&self, job: &Job, hold: &HoldRecord) -> bool {
         let key = Key::new(job.metadata.namespace.clone(), hold.policy.clone());
         let Some(state) = self.policy_states.get(&key) else { return false };
@@ -167,7 +179,7 @@ impl Engine {
     }
 
     /// An image has started in a job. Where Audit would have acted, that would have been wrong.
-    pub(super) fn started_after_audit(&mut self, job: Uid, image: &Arc<str>) {
+    pub(super) fn started_after_audit(&mut self, job: Uid, image: &str) {
         let Some(case) = self.cases.get_mut(&job) else { return };
         let policy = case.notes.get(image).map(|note| note.policy.clone());
         if case.audited.remove(image)
@@ -199,19 +211,21 @@ impl Engine {
 
     /// What is left of the checkpoints belongs to Pods that are gone: those that replace them take
     /// it over. Called once, when everything has been listed.
-    pub(super) fn bequeath_checkpoints(&mut self) {
-        for state in self.policy_states.values_mut() {
-            for entry in std::mem::take(&mut state.checkpoint) {
-                let pod = Uid::parse(&entry.pod_uid);
-                let job = Uid::parse(&entry.uid);
-                if let Some(row) = self.index.pod_mut(pod) {
-                    if row.history.track(&entry.image).is_some() {
-                        row.history.restore(&entry.image, checkpoint_runs(&entry, u32::MAX));
-                    }
-                } else if let Some(row) = self.index.job_mut(job) {
-                    let image = Arc::from(entry.image.as_str());
-                    row.vacated.leave(image, checkpoint_runs(&entry, u32::MAX));
+    pub(super) fn bequeath_checkpoints(&mut self, now: Now) {
+        let states = self.policy_states.values_mut();
+        let left: Vec<FailingJob> =
+            states.flat_map(|state| std::mem::take(&mut state.checkpoint)).collect();
+        for entry in left {
+            let pod = Uid::parse(&entry.pod_uid);
+            let job = Uid::parse(&entry.uid);
+            let most = self.most_failed_pulls(pod, now);
+            if let Some(row) = self.index.pod_mut(pod) {
+                if row.history.track(&entry.image).is_some() {
+                    row.history.restore(&entry.image, checkpoint_runs(&entry, most));
                 }
+            } else if let Some(row) = self.index.job_mut(job) {
+                let image = Arc::from(entry.image.as_str());
+                row.vacated.leave(image, checkpoint_runs(&entry, u32::MAX));
             }
         }
     }

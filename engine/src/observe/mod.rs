@@ -73,11 +73,12 @@ pub struct Failure {
 impl Standing {
     fn rank(&self) -> u8 {
         match self {
-            Self::Once(_) => 0,
-            Self::Window(_) => 1,
-            Self::BackOff(Some(_)) => 2,
-            Self::BackOff(None) => 3,
-            Self::Wanted => 4,
+            Self::Window(_) => 0,
+            Self::BackOff(Some(_)) => 1,
+            Self::BackOff(None) => 2,
+            Self::Wanted => 3,
+            // Another container may well pull what this one may not (`imagePullPolicy: Never`).
+            Self::Once(_) => 4,
             Self::Crashing => 5,
             Self::Unclear => 6,
             Self::Pulled => 7,

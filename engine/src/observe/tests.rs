@@ -159,3 +159,14 @@ fn an_empty_status_is_creating_nothing_yet() {
     let status = json!({"containerStatuses": [waiting("main", "ContainerCreating", "")]});
     assert!(observe(&pod(spec, status)).unwrap().creating);
 }
+
+#[test]
+fn a_container_that_may_not_pull_does_not_speak_for_one_that_does() {
+    let spec = json!({"containers": [
+        {"name": "a", "image": "r.io/a:1", "imagePullPolicy": "Never"},
+        {"name": "b", "image": "r.io/a:1", "imagePullPolicy": "IfNotPresent"}]});
+    let status = json!({"containerStatuses": [
+        waiting("a", "ErrImageNeverPull", "Container image \"r.io/a:1\" is not present"),
+        waiting("b", "ContainerCreating", "")]});
+    assert_eq!(standings(&pod(spec, status)), ["r.io/a:1=Wanted"]);
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Runs, Step, Track};
+use crate::cause::Cause;
 use crate::observe::{Observation, Standing};
 use crate::time::Now;
 use crate::timing::Timing;
@@ -28,14 +29,15 @@ pub enum Closed {
     Late,
     /// Another image of the Pod is still to be pulled.
     StillPulling,
+    /// The kubelet seems to have written in the future: our clock and the API server's differ too
+    /// much to tell when.
+    ClockSkew,
 }
 
 /// The images of one Pod that have failed, and what tells a safe moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodHistory {
     tracks: BTreeMap<Arc<str>, Track>,
-    /// Windows counted so far, over all images.
-    windows: u32,
     /// When a watch event first showed the containers waiting for their images.
     creating: Option<Duration>,
     /// The newest status shows an image that is still to be pulled.
@@ -82,12 +84,14 @@ impl PodHistory {
                 if fresh && let Some(inherited) = inherit(&name) {
                     track.inherit(inherited);
                 }
-                track.opened = None;
+                (track.opened, track.skewed) = (None, false);
                 if window {
-                    if self.opens(seen, arrival, age, now, timing) {
-                        track.opened = Some(now.elapsed);
+                    let prompt = track.windows > 0 || self.is_prompt(seen, now, timing);
+                    track.windows = track.windows.saturating_add(1);
+                    track.skewed = age.is_some_and(|age| age < -signed(timing.skew));
+                    if prompt && !track.skewed && !arrival.listed {
+                        track.opened = age.and_then(|age| opened(age, now, timing));
                     }
-                    self.windows = self.windows.saturating_add(1);
                 }
             }
             if step != Step::Nothing {
@@ -100,25 +104,12 @@ impl PodHistory {
         steps
     }
 
-    /// Whether the window that this status shows opened just now. The first window of a Pod is
-    /// published late where an init container has ended before (live.md 1), and after a long pull
-    /// that failed the time of the write says nothing of the time of the failure.
-    fn opens(
-        &self,
-        seen: &Observation,
-        arrival: Arrival,
-        age: Option<jiff::SignedDuration>,
-        now: Now,
-        timing: &Timing,
-    ) -> bool {
-        let Some(age) = age else { return false };
-        let in_time = age <= signed(timing.anchor) && age >= -signed(timing.skew);
-        let prompt = self.windows > 0
-            || !seen.init_completed
-                && self
-                    .creating
-                    .is_some_and(|since| now.elapsed.saturating_sub(since) <= timing.moment);
-        !arrival.listed && in_time && prompt
+    /// Whether the first window of an image is published at once: only right after the Pod's
+    /// sandbox was made. Behind an init container, or another container's long pull, it comes up
+    /// to 15 s late (live.md 1), when the second pull may be running.
+    fn is_prompt(&self, seen: &Observation, now: Now, timing: &Timing) -> bool {
+        let fresh = |since| now.elapsed.saturating_sub(since) <= timing.moment;
+        !seen.init_completed && self.creating.is_some_and(fresh)
     }
 
     /// Whether a pull of this Pod can be running, now that `image` has failed.
@@ -129,8 +120,10 @@ impl PodHistory {
         if self.wanted {
             return Err(Closed::StillPulling);
         }
-        match self.tracks.get(image).and_then(|track| track.opened) {
+        let track = self.tracks.get(image);
+        match track.and_then(|track| track.opened) {
             Some(opened) if now.elapsed.saturating_sub(opened) <= timing.moment => Ok(()),
+            _ if track.is_some_and(|track| track.skewed) => Err(Closed::ClockSkew),
             _ => Err(Closed::Late),
         }
     }
@@ -148,9 +141,20 @@ impl PodHistory {
     /// Puts a checkpoint's count in, where it is higher than what has been seen since.
     pub fn restore(&mut self, image: &str, runs: Runs) {
         let track = self.tracks.entry(Arc::from(image)).or_default();
-        if track.runs.failed_pulls() < runs.failed_pulls() {
-            track.runs = runs;
-        }
+        let seen = std::mem::take(&mut track.runs);
+        // A back-off without a message (up to 1.31) contradicts nothing.
+        let told = seen.newest_cause().filter(|cause| *cause != Cause::Unknown);
+        let another = told.is_some_and(|cause| Some(cause) != runs.newest_cause());
+        track.runs = if another {
+            // What has been seen since ends the run of the checkpoint's cause.
+            let mut both = runs;
+            both.append(seen);
+            both
+        } else if seen.failed_pulls() < runs.failed_pulls() {
+            runs
+        } else {
+            seen
+        };
     }
 
     /// Starts all counts anew; the status that is shown now does not count again.
@@ -165,6 +169,15 @@ impl PodHistory {
             .filter(|(_, track)| !track.runs.is_empty())
             .map(|(image, track)| (image, track.runs))
     }
+}
+
+/// Since when the window has been open: since the kubelet wrote the status, which may have taken its
+/// time to get here. `None` where it took too long.
+fn opened(age: jiff::SignedDuration, now: Now, timing: &Timing) -> Option<Duration> {
+    let age = Duration::try_from(age).unwrap_or_default();
+    // The API server keeps whole seconds; a scaled clock has to allow for that.
+    let late = age.saturating_sub(timing.anchor.saturating_sub(timing.moment));
+    (age <= timing.anchor).then(|| now.elapsed.saturating_sub(late))
 }
 
 fn signed(duration: Duration) -> jiff::SignedDuration {

@@ -19,6 +19,10 @@ pub struct Track {
     pub once: Option<Once>,
     /// Where the newest counted failure leaves a safe moment: since when.
     pub opened: Option<Duration>,
+    /// The newest window could not be timed: the kubelet seems to have written in the future.
+    pub skewed: bool,
+    /// Windows of the image that were counted in this very Pod.
+    pub windows: u32,
 }
 
 /// What the newest status said of the image.
@@ -52,8 +56,6 @@ pub enum Step {
         /// Whether the status shows the window, and not the back-off after it.
         window: bool,
     },
-    /// The image is there.
-    Started,
 }
 
 impl Track {
@@ -73,9 +75,8 @@ impl Track {
         let first_sight = was == Stage::Quiet && self.runs.is_empty();
         match standing {
             Standing::Pulled => {
-                let failed = !self.runs.is_empty();
                 *self = Self::default();
-                return if failed { Step::Started } else { Step::Nothing };
+                return Step::Nothing;
             }
             Standing::Wanted | Standing::Blocked | Standing::Unclear => return Step::Nothing,
             Standing::Crashing => {
@@ -95,6 +96,8 @@ impl Track {
                 return Step::Nothing;
             }
             Standing::Window(failure) => {
+                // It is pulled again: what was bad without a pull (a secret) has been mended.
+                self.once = None;
                 self.stage = Stage::Window;
                 if was != Stage::Window && failure.cause != Cause::NodeThrottled {
                     self.runs.push(failure.cause, at);
@@ -102,6 +105,7 @@ impl Track {
                 }
             }
             Standing::BackOff(failure) => {
+                self.once = None;
                 self.stage = Stage::BackOff;
                 let cause = failure.as_ref().map_or(Cause::Unknown, |f| f.cause);
                 if first_sight && cause != Cause::NodeThrottled {

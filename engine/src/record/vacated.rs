@@ -35,9 +35,4 @@ impl Vacated {
     pub fn clear(&mut self) {
         self.0.clear();
     }
-
-    /// What still waits for an heir.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Runs)> {
-        self.0.iter().map(|(image, runs)| (image, runs))
-    }
 }

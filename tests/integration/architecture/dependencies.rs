@@ -2,6 +2,9 @@
 
 use super::{none, tree};
 
+/// All that the core and the models may be built on: values, and how they are read and written. One
+/// more is a decision about the architecture.
+const CORE: [&str; 5] = ["dislodge-engine", "jiff", "schemars", "serde", "serde_json"];
 /// Whoever depends on one of these can reach a cluster, a clock or a terminal.
 const SHELL: [&str; 13] = [
     "axum",
@@ -23,7 +26,9 @@ pub(super) fn the_core_knows_no_client() -> Result<(), String> {
     let mut found = Vec::new();
     for manifest in ["engine/Cargo.toml", "sim/Cargo.toml"] {
         for (section, name, _) in entries(&tree::read(manifest)?) {
-            if section.ends_with("dependencies") && SHELL.contains(&name.as_str()) {
+            let name = name.as_str();
+            let strange = is_program(&section) && !CORE.contains(&name);
+            if strange || section.ends_with("dependencies") && SHELL.contains(&name) {
                 found.push(format!("{manifest}: [{section}] {name}"));
             }
         }
@@ -36,7 +41,7 @@ pub(super) fn the_program_has_no_test_code() -> Result<(), String> {
     for manifest in ["Cargo.toml", "engine/Cargo.toml"] {
         for (section, name, _) in entries(&tree::read(manifest)?) {
             let models = name == "dislodge-sim" || name == "dislodge-testbed";
-            if section == "dependencies" && models {
+            if is_program(&section) && models {
                 found.push(format!("{manifest}: [{section}] {name}"));
             }
         }
@@ -64,6 +69,13 @@ pub(super) fn each_has_a_reason() -> Result<(), String> {
     none(&found)
 }
 
+/// Whether a section of a member's manifest says what the program itself is built of.
+fn is_program(section: &str) -> bool {
+    section.ends_with("dependencies")
+        && !section.ends_with("dev-dependencies")
+        && section != "workspace.dependencies"
+}
+
 /// The entries of a manifest: section, key, and the rest of the line after the key.
 fn entries(manifest: &str) -> Vec<(String, String, String)> {
     let mut section = String::new();
@@ -71,6 +83,12 @@ fn entries(manifest: &str) -> Vec<(String, String, String)> {
     for line in manifest.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             name.clone_into(&mut section);
+            // A dependency can be a section of its own, too: `[dependencies.kube]`.
+            if let Some((kind, name)) = name.rsplit_once('.')
+                && kind.ends_with("dependencies")
+            {
+                entries.push((kind.to_owned(), name.to_owned(), String::new()));
+            }
             continue;
         }
         let name: String =

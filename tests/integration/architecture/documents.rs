@@ -15,6 +15,8 @@ const MAPPED: [&str; 7] = [
     "tests/testbed",
     "tests/testbed/src",
 ];
+/// The two commands that set everything up, and the document that says so.
+const COMMANDS: (&str, [&str; 2]) = ("README.md", ["demo", "test"]);
 /// The most minutes that all gates may be given together: with nothing cached, and with all.
 const BUDGETS: [(&str, u32); 2] = [("cold", 70), ("warm", 35)];
 
@@ -60,6 +62,31 @@ pub(super) fn the_map_names_all_that_exists() -> Result<(), String> {
         }
     }
     none(&missing)
+}
+
+pub(super) fn the_readme_names_the_two_commands() -> Result<(), String> {
+    let (document, commands) = COMMANDS;
+    let named = self::commands(&tree::read(document)?);
+    let missing = commands.iter().filter(|command| !named.iter().any(|target| target == *command));
+    none(&missing.map(|command| format!("{document} has no `make {command}`")).collect::<Vec<_>>())
+}
+
+pub(super) fn links_lead_somewhere() -> Result<(), String> {
+    let mut found = Vec::new();
+    for file in tree::files("")? {
+        if std::path::Path::new(&file.path).extension().is_none_or(|kind| kind != "md") {
+            continue;
+        }
+        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for link in file.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            let outside = link.contains("://") || path.is_empty();
+            if !outside && !tree::root().join(folder).join(path).exists() {
+                found.push(format!("{} links to {link}, which does not exist", file.path));
+            }
+        }
+    }
+    none(&found)
 }
 
 pub(super) fn targets_exist() -> Result<(), String> {

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
+use dislodge_sim::registry::Script;
 use dislodge_testbed::product::Controller;
 use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+use kube::api::DeleteParams;
 use serde_json::json;
 
 use super::actions::check;
-use super::stage::{Stage, suspend_after};
+use super::stage::{HOLD, RESUME, Stage, missing, suspend_after};
 use crate::Outcome;
 
 super::scenarios![
     killed_at_ten_moments_it_ends_in_the_same_state_with_one_action,
+    killed_while_it_resumes_it_ends_resumed_once_with_nothing_left_behind,
     the_count_survives_a_restart,
 ];
 
@@ -43,6 +47,45 @@ async fn killed_at_ten_moments_it_ends_in_the_same_state_with_one_action(stage: 
     Ok(())
 }
 
+async fn killed_while_it_resumes_it_ends_resumed_once_with_nothing_left_behind(
+    stage: Stage,
+) -> Outcome {
+    stage.policy("gpu", suspend_after(1)).await?;
+    let mut controller = stage.controller().await?;
+    for millis in [0, 5, 15, 40] {
+        let name = format!("stuck-{millis}");
+        let image = format!("registry.example/{}/{name}:1", stage.tenant.namespace());
+        stage.image(&name, missing(&image));
+        let stuck = stage.admitted(&name, &image).await?;
+        let id = stage.held(&stuck, 60).await?;
+        stage.released(&stuck, 20).await?;
+        stage.image(&name, Script::succeeds(Duration::from_millis(200)));
+        stage.annotate(stage.tenant.client(), &stuck, RESUME, &id).await?;
+        // The one place where a test waits by the clock: the moment is what is tried.
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        controller.kill().await;
+        controller = controller.restart().await?;
+        controller.ready(60).await?;
+        stage.running(&stuck, 60).await?;
+        let context = format!("killed {millis} ms after the request");
+        let clean = |job: &Job| {
+            let ours: Vec<_> = job
+                .annotations()
+                .iter()
+                .filter(|(key, _)| key.starts_with("dislodge.dev/"))
+                .collect();
+            ours.len() == 1 && ours[0].0 == "dislodge.dev/resumes" && ours[0].1 == "1"
+        };
+        stage.job_when(&name, 30, &context, clean).await?;
+        stage
+            .tenant
+            .workload_when(&stuck, 10, &context, |w| !w.annotations().contains_key(HOLD))
+            .await?;
+        stage.tenant.api::<Job>().delete(&name, &DeleteParams::background()).await?;
+    }
+    Ok(())
+}
+
 /// One Event, and one write that set `active: false`, over all lives of the controller.
 async fn one_action(stage: &Stage, job: &Job, controller: &Controller, context: &str) -> Outcome {
     let events = stage.events(job).await?;
@@ -53,15 +96,17 @@ async fn one_action(stage: &Stage, job: &Job, controller: &Controller, context: 
     let holds = log.iter().filter(|request| {
         request.is_with(controller.account().credential())
             && request.is_write()
-            && request.code() == 200
             && request
                 .object_ref
                 .as_ref()
                 .is_some_and(|o| o.resource == "workloads" && o.name == name)
             && request.request_object.as_ref().is_some_and(|o| o["spec"]["active"] == json!(false))
     });
-    let holds = holds.count();
-    check(holds == 1, || format!("{context}: {holds} holds"))
+    // A request whose sender was killed may have been carried out without an answer.
+    let codes: Vec<u16> = holds.map(dislodge_testbed::audit::Request::code).collect();
+    let done = codes.iter().filter(|code| **code == 200).count();
+    let unknown = codes.iter().filter(|code| !(200..500).contains(*code)).count();
+    check(done <= 1 && done + unknown >= 1, || format!("{context}: answers to holds: {codes:?}"))
 }
 
 async fn the_count_survives_a_restart(stage: Stage) -> Outcome {

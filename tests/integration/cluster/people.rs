@@ -40,6 +40,9 @@ async fn an_owner_without_rights_on_workloads_resumes_and_whoever_activates_the_
 
     // A fresh count: it takes two failed pulls of the new Pod again.
     stage.held_after(&stuck, &first, 60).await?;
+    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
+    let told = job.annotations().get("dislodge.dev/held").cloned().unwrap_or_default();
+    check(told.starts_with("2 failed pulls"), || format!("not a fresh count: {told}"))?;
     stage.released(&stuck, 20).await?;
 
     // Somebody who may edit Workloads activates this one.

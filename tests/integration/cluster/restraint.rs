@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dislodge_sim::registry::{Fault, Pull, Runtime, Script};
 use dislodge_testbed::audit::Request;
+use dislodge_testbed::deadline::until;
 use kube::ResourceExt as _;
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use crate::Outcome;
 
 super::scenarios![
     audit_changes_nothing_but_our_own_status_events_and_lease,
-    a_long_pull_after_one_failure_is_left_alone,
+    a_long_pull_after_failures_is_left_alone,
     an_image_that_appears_below_the_threshold_just_runs,
     an_unknown_cause_without_a_rule_is_only_reported,
     a_replica_that_does_not_hold_the_lease_counts_and_takes_over,
@@ -51,17 +52,30 @@ pub(super) fn is_ours(request: &Request, credential: &str) -> bool {
     request.is_with(credential) && request.user_agent.starts_with("dislodge/")
 }
 
-/// The kubelet shows `ImagePullBackOff` for as long as the second pull runs, 90 s of its time, while
-/// every threshold has long passed.
-async fn a_long_pull_after_one_failure_is_left_alone(stage: Stage) -> Outcome {
-    stage.policy("gpu", policy("Enforce", 1, 5)).await?;
+/// The kubelet shows `ImagePullBackOff` for as long as the third pull runs, 90 s of its time, while
+/// the threshold has long been reached: the policy comes when no moment is open any more.
+async fn a_long_pull_after_failures_is_left_alone(stage: Stage) -> Outcome {
     let _controller = stage.controller().await?;
     let image = format!("registry.example/{}/slow:1", stage.tenant.namespace());
     let message = Fault::NotFound.message(Runtime::Containerd2, &image);
     let script = Script::fails(Duration::from_millis(100), message)
+        .times(2)
         .then(Pull::Succeeds { after: Duration::from_secs(90) });
     stage.world.node.registry().set(&image, script);
     let slow = stage.admitted("slow", &image).await?;
+    stage.failed_pulls(&slow, 2, 60).await?;
+    until(60, "the third pull being under way", async || {
+        let pulls = stage.world.node.registry().pulls(&image);
+        if pulls >= 3 { Ok(()) } else { Err(format!("{pulls} pulls")) }
+    })
+    .await?;
+    stage.policy("gpu", suspend_after(1)).await?;
+    stage
+        .policy_when("gpu", 30, "waiting for the next failure", |p| {
+            let failing = &p.data["status"]["failing"][0];
+            failing["failedPulls"] == 2 && failing["reason"] == "NextFailure"
+        })
+        .await?;
     let pod = stage.running(&slow, 120).await?;
     check(pod.metadata.deletion_timestamp.is_none(), || "its Pod was deleted".to_owned())?;
     let job = stage.job_when("slow", 5, "there", |_| true).await?;

@@ -198,6 +198,112 @@ fn a_person_who_activates_the_workload_is_not_fought_and_the_mark_is_taken_away(
 }
 
 #[test]
+fn a_resume_whose_answer_was_lost_still_gives_a_fresh_count() {
+    let (mut stage, id) = held(2);
+    stage.job(json!({"dislodge.dev/hold": id, "dislodge.dev/resume": id}));
+    stage.give_next(Outcome::Unavailable);
+    stage.workload(true, None, json!({}));
+    stage.wait(1);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +1 -7"]);
+    stage.job(json!({"dislodge.dev/resumes": "1"}));
+    stage.workload(true, Some("2026-11-24T09:10:00Z"), json!({}));
+    stage.give(Input::Pod(Change::Gone(stage.pod_object(POD, json!({})))));
+    stage.pod(POD + 1, "ContainerCreating", "");
+    stage.first_failure(POD + 1);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "one failure after the resume");
+}
+
+#[test]
+fn a_standby_knows_of_a_resume_when_it_takes_over() {
+    let (mut stage, id) = held(2);
+    stage.give(Input::Leadership(None));
+    stage.workload(true, None, json!({}));
+    stage.job(json!({"dislodge.dev/resumes": "1"}));
+    stage.workload(true, Some("2026-11-24T09:10:00Z"), json!({}));
+    stage.give(Input::Pod(Change::Gone(stage.pod_object(POD, json!({})))));
+    stage.pod(POD + 1, "ContainerCreating", "");
+    stage.lead();
+    stage.first_failure(POD + 1);
+    let effects = short(&stage.answer(Outcome::Applied));
+    assert!(effects.is_empty(), "{id} is over, one failure since: {effects:?}");
+}
+
+#[test]
+fn a_person_who_acts_before_the_owner_was_told_is_counted_all_the_same() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.admitted();
+    stage.first_failure(POD);
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    stage.workload(true, Some("2026-11-24T08:10:00Z"), marks);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +1 -7", "clear Workload"]);
+}
+
+#[test]
+fn a_success_in_between_ends_what_gone_pods_had_counted() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(3));
+    stage.admitted();
+    stage.first_failure(POD);
+    stage.fail(POD);
+    stage.give(Input::Pod(Change::Gone(stage.pod_object(POD, json!({})))));
+    let running = stage.pod_object(POD + 1, json!({"running": {}}));
+    stage.give(Input::Pod(Change::Seen(running.clone())));
+    stage.give(Input::Pod(Change::Gone(running)));
+    stage.pod(POD + 2, "ContainerCreating", "");
+    stage.first_failure(POD + 2);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+}
+
+#[test]
+fn a_pod_that_cannot_be_acted_on_does_not_shield_one_that_can() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(2));
+    stage.admitted();
+    stage.pod(POD + 1, "ContainerCreating", "");
+    stage.wait(8); // both first windows come too late for a moment
+    stage.pod(POD, "ErrImagePull", MISSING);
+    stage.pod(POD + 1, "ErrImagePull", MISSING);
+    for _ in 0..3 {
+        let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": ""}});
+        stage.give(Input::Pod(Change::Listed(stage.pod_object(POD, waiting))));
+        let waiting = json!({"waiting": {"reason": "ErrImagePull", "message": MISSING}});
+        stage.give(Input::Pod(Change::Listed(stage.pod_object(POD, waiting))));
+    }
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "four failures, no moment");
+    stage.fail(POD + 1);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
+}
+
+#[test]
+fn a_report_that_could_not_be_published_is_tried_again() {
+    let mut stage = Stage::new();
+    let mut spec = enforce(1);
+    spec["mode"] = json!("Audit");
+    stage.policy(spec);
+    stage.admitted();
+    stage.answer(Outcome::Applied);
+    stage.first_failure(POD);
+    stage.give_next(Outcome::Unavailable);
+    stage.wait(1);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["event ImagePullFailed Report"]);
+}
+
+#[test]
+fn what_was_reported_before_a_restart_is_not_reported_again() {
+    let mut stage = Stage::new();
+    let status = json!({"observedGeneration": 1, "failing": [{
+        "job": "train", "uid": uid(stage::JOB), "podUid": uid(POD), "image": IMAGE,
+        "cause": "NotFound", "failedPulls": 2, "state": "Reported", "reason": "Overridden",
+        "firstFailureTime": "2026-11-24T08:15:00Z", "lastFailureTime": "2026-11-24T08:16:00Z"}]});
+    stage.policy_with_status(enforce(1), status);
+    stage.admitted();
+    stage.job(json!({"dislodge.dev/resumes": "2"}));
+    stage.first_failure(POD);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+}
+
+#[test]
 fn after_two_resumes_by_people_the_job_is_only_reported() {
     let mut stage = Stage::new();
     stage.policy(enforce(1));

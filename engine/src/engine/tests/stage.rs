@@ -93,6 +93,12 @@ impl Stage {
         given
     }
 
+    /// Answers the first open effect alone.
+    pub(super) fn give_next(&mut self, outcome: Outcome) {
+        let (id, _) = self.open.remove(0);
+        self.give(Input::Done(id, outcome));
+    }
+
     pub(super) fn next_version(&mut self) -> String {
         self.version += 1;
         self.version.to_string()
