@@ -205,7 +205,13 @@ impl Lane {
             .lines()
             .skip_while(|line| !line.starts_with("Annotations:"))
             .take_while(|line| !line.starts_with("Parallelism:"))
-            .chain(described.lines().skip_while(|line| !line.starts_with("Events:")));
+            .chain(described.lines().skip_while(|line| !line.starts_with("Events:")).filter(
+                |line| {
+                    // What the Job controller and Kueue say of themselves is left out.
+                    ["Events:", "  Type", "  ----"].iter().any(|head| line.starts_with(head))
+                        || line.contains("dislodge.dev/controller")
+                },
+            ));
         Ok((policy, told.collect::<Vec<_>>().join("\n")))
     }
 
