@@ -45,6 +45,13 @@ fn offline() -> Vec<Trial> {
         let failures = crd::offline::run(&crd::online::schema());
         report(&failures)
     })];
+    trials.push(Trial::test("crd::the_policy_in_the_readme_is_accepted", || {
+        let policy = crd::from_readme()?;
+        match crd::offline::verdict(&crd::online::schema(), crd::cases::Write::Create(policy)) {
+            Ok(_) => Ok(()),
+            Err(refusals) => Err(format!("{refusals:?}").into()),
+        }
+    }));
     for (name, check) in architecture::RULES {
         trials.push(Trial::test(format!("architecture::{name}"), move || Ok(check()?)));
     }

@@ -60,3 +60,17 @@ impl std::fmt::Display for Failure {
         write!(f, "{}:\n    {}", self.case, self.text.replace('\n', "\n    "))
     }
 }
+
+/// The policy that the README explains.
+///
+/// # Errors
+/// Where it has none, or it is no YAML.
+pub(crate) fn from_readme() -> Result<Value, String> {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let text = std::fs::read_to_string(readme).map_err(|error| error.to_string())?;
+    let block = text
+        .split("```")
+        .find_map(|block| block.strip_prefix("yaml\n"))
+        .ok_or("the README has no block of YAML")?;
+    serde_saphyr::from_str(block).map_err(|error| error.to_string())
+}
