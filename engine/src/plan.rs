@@ -166,3 +166,77 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     }
     Plan::Act { action: rule.action, rule: &rule.name, evidence, admission }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Rule, Threshold};
+    use crate::cause::Cause;
+
+    /// What a row changes of the plain situation and rule.
+    type Change = fn(&mut Situation, &mut Rule);
+
+    fn decide(change: Change) -> String {
+        let at = Timestamp::UNIX_EPOCH;
+        let mut rule = Rule {
+            name: "r".to_owned(),
+            causes: vec![Cause::NotFound],
+            threshold: Threshold { failed_pulls: 1, failing_seconds: 0 },
+            action: Action::SuspendJob,
+            running_peers: RunningPeers::Spare,
+        };
+        let mut situation = Situation {
+            mode: Mode::Enforce,
+            admission: Admission::Since(at),
+            ignored: false,
+            paused: false,
+            resumes: 0,
+            running_peers: false,
+            moment: Ok(()),
+        };
+        change(&mut situation, &mut rule);
+        let evidence = Evidence { cause: Cause::NotFound, failed_pulls: 1, first: at, last: at };
+        match plan(Verdict::Reached { rule: &rule, evidence }, &situation) {
+            Plan::Count => "count".to_owned(),
+            Plan::Wait(wait) => format!("wait {}", wait.as_str()),
+            Plan::Report(reported) => format!("report {}", reported.as_str()),
+            Plan::Act { action, .. } => format!("act {action:?}"),
+        }
+    }
+
+    #[test]
+    fn each_circumstance_has_its_say_and_no_other_is_asked_before_it() {
+        let rows: [(Change, &str); 15] = [
+            (|_, _| {}, "act SuspendJob"),
+            (|s, _| s.ignored = true, "report Ignored"),
+            (|_, r| r.action = Action::Report, "report Report"),
+            (|s, _| s.admission = Admission::None, "wait Quota"),
+            (
+                |s, _| s.admission = Admission::Foreign(Foreign::MultiKueueWorker),
+                "report MultiKueueWorker",
+            ),
+            (|s, _| s.resumes = 1, "act SuspendJob"),
+            (|s, _| s.resumes = 2, "report Overridden"),
+            (|s, _| s.running_peers = true, "report PeersRunning"),
+            (
+                |s, r| (s.running_peers, r.running_peers) = (true, RunningPeers::Stop),
+                "act SuspendJob",
+            ),
+            (|s, _| s.moment = Err(Closed::Late), "wait NextFailure"),
+            (|s, _| s.moment = Err(Closed::StillPulling), "wait OtherImage"),
+            (|s, _| s.moment = Err(Closed::ClockSkew), "wait ClockSkew"),
+            (|s, _| s.mode = Mode::Audit, "report Audit"),
+            (|_, r| r.action = Action::FailJob, "report ActionUnavailable"),
+            (|s, _| s.paused = true, "wait Paused"),
+        ];
+        for (n, (change, expected)) in rows.into_iter().enumerate() {
+            assert_eq!(decide(change), expected, "row {n}");
+        }
+    }
+
+    #[test]
+    fn a_late_verdict_waits_also_in_audit_so_that_audit_tells_what_enforce_would_do() {
+        let late: Change = |s, _| (s.mode, s.moment) = (Mode::Audit, Err(Closed::Late));
+        assert_eq!(decide(late), "wait NextFailure");
+    }
+}
