@@ -23,6 +23,8 @@ pub const HELD_AT: &str = "dislodge.dev/held-at";
 pub const REQUEUES: &str = "dislodge.dev/requeues";
 /// How often people have resumed the job.
 pub const RESUMES: &str = "dislodge.dev/resumes";
+/// The hold whose end by a person was counted last: so that a crash does not count it twice.
+pub const RESUMED: &str = "dislodge.dev/resumed";
 /// Written by people: no new action on this job, and why.
 pub const IGNORE: &str = "dislodge.dev/ignore";
 /// Written by people: resume the hold with this id.

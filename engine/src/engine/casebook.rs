@@ -22,6 +22,8 @@ pub(super) struct Case {
     pub(super) told: Option<String>,
     /// The hold whose end the owner was told of by this process.
     pub(super) untold: Option<String>,
+    /// The hold that this process has ended at a person's word.
+    pub(super) resumed: Option<String>,
     /// The hold that has been counted and published.
     pub(super) accounted: Option<String>,
     /// Reports given, by admission, image and reason.
@@ -95,6 +97,7 @@ impl Case {
             && self.spent.is_none()
             && self.told.is_none()
             && self.untold.is_none()
+            && self.resumed.is_none()
             && self.refused.is_none()
             && self.not_before.is_none()
     }

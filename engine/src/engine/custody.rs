@@ -12,7 +12,7 @@ use crate::engine::flight::Step;
 use crate::explain::{self, HoldRecord};
 use crate::keys;
 use crate::lever::{Annotations, Lever, annotations_patch};
-use crate::objects::{Job, Key, Uid};
+use crate::objects::{Job, Key, Meta, Uid};
 
 /// `Some` where the hold decides what happens next, be it nothing.
 type Next = Option<Option<(Step, Effect)>>;
@@ -34,8 +34,8 @@ impl Engine {
         if case.told.as_deref() == told {
             case.told = None;
         }
-        if told.is_none() && lever.hold().is_none() {
-            case.untold = None;
+        if told.is_none() && asked.is_none() && lever.hold().is_none() {
+            (case.untold, case.resumed) = (None, None);
         }
         match (lever.hold(), lever.is_stopped()) {
             (Some(id), true) => {
@@ -46,31 +46,37 @@ impl Engine {
                 if !idle {
                     return Some(None);
                 }
+                // A person's word comes first: it must not wait for an Event that cannot be written.
+                if asked == Some(id) {
+                    return Some(resume(job, lever, id, case));
+                }
                 if let Some(step) = hold.and_then(|hold| self.tell(job, lever, told, &hold, case)) {
                     return Some(Some(step));
                 }
-                Some(match asked {
-                    Some(asked) if asked == id => resume(job, lever, case),
-                    Some(asked) => refuse(job, asked, id, case),
-                    None => None,
-                })
+                Some(asked.and_then(|asked| refuse(job, asked, id, case)))
             }
             (Some(id), false) => {
                 // Somebody else has started it: a person has the last word.
                 if !idle {
                     return Some(None);
                 }
-                if !lever.is_on(job.metadata.uid) && case.untold.as_deref() != Some(id) {
-                    return Some(Some(untell(job, id, true)));
+                let open = told == Some(id) || !is_counted(&job.metadata, id);
+                if !lever.is_on(job.metadata.uid) && open && case.untold.as_deref() != Some(id) {
+                    return Some(Some(untell(job, lever, id, true)));
                 }
-                Some(clear(job, lever, case))
+                Some(clear(job, lever, id, case))
             }
-            (None, _) => match told {
-                Some(id) if case.untold.as_deref() != Some(id) => {
-                    Some(idle.then(|| untell(job, id, asked == Some(id))))
+            (None, _) => {
+                // Told, or resumed before it could be told.
+                let early = asked.filter(|id| case.resumed.as_deref() == Some(*id));
+                let over = told.or(early);
+                match over {
+                    Some(id) if case.untold.as_deref() != Some(id) => {
+                        Some(idle.then(|| untell(job, lever, id, asked == Some(id))))
+                    }
+                    _ => None,
                 }
-                _ => None,
-            },
+            }
         }
     }
 
@@ -105,10 +111,17 @@ impl Engine {
         let mut case = self.cases.remove(&job).unwrap_or_default();
         let done = outcome.is_done();
         match step {
-            Step::Hold | Step::Resume | Step::Clear => {
+            Step::Hold | Step::Resume(_) | Step::Clear => {
                 // A version that was refused for another reason than its age may be tried again.
-                if !done && outcome != Outcome::Conflict {
+                if !done && !matches!(outcome, Outcome::Conflict | Outcome::Gone) {
                     case.spent = None;
+                }
+                if let (Step::Resume(id), true) = (step, done) {
+                    case.resumed = Some(id.clone());
+                }
+                // Also where nobody saw the hold begin.
+                if done && *step != Step::Hold {
+                    self.forgive(job);
                 }
             }
             Step::HoldEvent(id) => {
@@ -136,7 +149,7 @@ impl Engine {
                 }
             }
             Step::RefuseResume(asked) => {
-                if done {
+                if done || is_final(outcome) {
                     case.withdrawn = Some(asked.clone());
                 }
             }
@@ -159,16 +172,14 @@ const fn is_final(outcome: Outcome) -> bool {
 }
 
 /// Carries a person's request out: one patch starts the job and takes the mark away.
-fn resume(job: &Job, lever: &dyn Lever, case: &mut Case) -> Option<(Step, Effect)> {
-    let more = if lever.is_on(job.metadata.uid) { counted(job) } else { Annotations::new() };
-    let patch = lever.resume_patch(more);
-    pinned(lever, case, Verb::Resume, Step::Resume, patch)
+fn resume(job: &Job, lever: &dyn Lever, id: &str, case: &mut Case) -> Option<(Step, Effect)> {
+    let patch = lever.resume_patch(counted(job, lever, id));
+    pinned(lever, case, Verb::Resume, Step::Resume(id.to_owned()), patch)
 }
 
 /// Takes our mark from a job that somebody else has started.
-fn clear(job: &Job, lever: &dyn Lever, case: &mut Case) -> Option<(Step, Effect)> {
-    let more = if lever.is_on(job.metadata.uid) { counted(job) } else { Annotations::new() };
-    let patch = lever.clear_patch(more);
+fn clear(job: &Job, lever: &dyn Lever, id: &str, case: &mut Case) -> Option<(Step, Effect)> {
+    let patch = lever.clear_patch(counted(job, lever, id));
     pinned(lever, case, Verb::Clear, Step::Clear, patch)
 }
 
@@ -188,20 +199,28 @@ fn pinned(
 }
 
 /// Takes the word back from the owner. `by_person`: counts a resume.
-fn untell(job: &Job, id: &str, by_person: bool) -> (Step, Effect) {
+fn untell(job: &Job, lever: &dyn Lever, id: &str, by_person: bool) -> (Step, Effect) {
     let mut annotations: Annotations =
         keys::EXPLANATION.into_iter().map(|key| (key, None)).collect();
     if by_person {
-        annotations.extend(counted(job));
+        annotations.extend(counted(job, lever, id));
     }
     let patch = annotations_patch(&annotations);
     (Step::Untell(id.to_owned()), Effect::Explain { target: job_target(job), patch })
 }
 
-/// One more resume by a person, and the request for it answered.
-fn counted(job: &Job) -> Annotations {
-    let resumes = resumes(job).saturating_add(1).to_string();
-    [(keys::RESUMES, Some(resumes)), (keys::RESUME, None)].into()
+/// Whether the end of this hold by a person stands in an object's count.
+fn is_counted(on: &Meta, id: &str) -> bool {
+    on.annotation(keys::RESUMED) == Some(id)
+}
+
+/// One more resume by a person, unless this one is counted, and the request for it answered. It
+/// stands on the Job, and once more on the lever's object for those whose Job may not be written.
+fn counted(job: &Job, lever: &dyn Lever, id: &str) -> Annotations {
+    let more = u32::from(!is_counted(&job.metadata, id) && !is_counted(lever.meta(), id));
+    let resumes = resumes(job, lever).saturating_add(more).to_string();
+    let last = Some(id.to_owned());
+    [(keys::RESUMES, Some(resumes)), (keys::RESUMED, last), (keys::RESUME, None)].into()
 }
 
 /// A request that names no hold of the job: says so once, then takes it away.

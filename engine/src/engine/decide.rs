@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::api::{Action, FailingState, RecentAction, Rule};
+use crate::api::{Action, FailingState, RecentAction, Rule, bounds, clip};
 use crate::effect::{Effect, EffectId, Target, TargetKind, Verb};
 use crate::engine::casebook::Note;
 use crate::engine::flight::{Purpose, Step};
@@ -14,7 +14,7 @@ use crate::explain::{self, HoldRecord};
 use crate::judge::{Evidence, Verdict, judge};
 use crate::keys;
 use crate::lever::Lever;
-use crate::objects::{Job, Uid};
+use crate::objects::{Job, Meta, Uid};
 use crate::plan::{Plan, Reported, Situation, plan};
 use crate::quota::{Admission, QuotaView, Unmanaged};
 use crate::record::{Closed, Once, Runs};
@@ -106,7 +106,7 @@ impl Engine {
                 admission: quota.admission(),
                 ignored: job.metadata.annotations.contains_key(keys::IGNORE),
                 paused: self.paused.is_some() || policy.paused.is_some(),
-                resumes: resumes(job),
+                resumes: resumes(job, lever),
                 running_peers,
                 moment: image.moment,
             };
@@ -167,7 +167,7 @@ impl Engine {
             time: hold.at,
             job: job.metadata.name.clone(),
             pod,
-            image: hold.image.clone(),
+            image: clip(&hold.image, bounds::IMAGE),
             cause: hold.cause,
             action: Action::SuspendJob,
             outcome: String::new(),
@@ -209,8 +209,9 @@ impl Engine {
 }
 
 /// How often people have resumed the job.
-pub(super) fn resumes(job: &Job) -> u32 {
-    job.metadata.annotation(keys::RESUMES).and_then(|text| text.parse().ok()).unwrap_or(0)
+pub(super) fn resumes(job: &Job, lever: &dyn Lever) -> u32 {
+    let count = |meta: &Meta| meta.annotation(keys::RESUMES).and_then(|text| text.parse().ok());
+    count(&job.metadata).max(count(lever.meta())).unwrap_or(0)
 }
 
 /// The Job as a target, not pinned to a version.

@@ -20,8 +20,8 @@ pub(super) enum Purpose {
 pub(super) enum Step {
     /// The hold itself.
     Hold,
-    /// A person's resume, carried out for them.
-    Resume,
+    /// A person's resume, carried out for them, with the hold's id.
+    Resume(String),
     /// Our mark taken from a job that a person has started.
     Clear,
     /// The Event that tells of a hold, with its id.

@@ -7,9 +7,10 @@ use crate::effect::{EffectId, Outcome};
 use crate::engine::flight::{Purpose, Step};
 use crate::engine::{Due, Engine};
 use crate::input::{Change, Input, Kind};
+use crate::keys;
 use crate::lever::Lever;
 use crate::objects::{Job, LocalQueue, Object, Pod, Uid, Workload};
-use crate::observe::{Observation, Standing, observe};
+use crate::observe::{Observation, observe};
 use crate::record::Arrival;
 use crate::time::Now;
 
@@ -168,10 +169,11 @@ impl Engine {
             row.running = seen.running;
             row.ending = false;
             row.history.record(seen, arrival, now, &timing, |image| vacated.take(image));
-        }
-        for image in seen.images.iter().filter(|image| image.standing == Standing::Pulled) {
-            vacated.settle(&image.image);
-            self.started_after_audit(job, &image.image);
+            let started: Vec<&str> = row.history.newly_pulled(seen).collect();
+            for image in started {
+                vacated.settle(image);
+                self.started_after_audit(job, image);
+            }
         }
         self.restore_pod(uid, job, now);
         if let Some(row) = self.index.job_mut(job) {
@@ -204,6 +206,13 @@ impl Engine {
         self.dirty_jobs.insert(uid);
         let old = self.index.job(uid).and_then(|row| row.job.as_ref());
         let resumed = old.is_some_and(|old| is_resumed(old, &job));
+        let asks = |job: &Job| job.metadata.annotations.contains_key(keys::RESUME);
+        if asks(&job)
+            && !old.is_some_and(asks)
+            && let Some(case) = self.cases.get_mut(&uid)
+        {
+            case.proceed(); // a person does not wait for our pauses
+        }
         self.index.put_job(job);
         if resumed {
             self.forgive(uid);
@@ -212,6 +221,7 @@ impl Engine {
 
     fn drop_job(&mut self, uid: Uid) {
         self.index.remove_job(uid);
+        self.reported_before.remove(&uid);
         self.dirty_jobs.insert(uid);
     }
 
@@ -257,19 +267,19 @@ impl Engine {
         let case = self.cases.entry(job).or_default();
         if step.is_exclusive() {
             case.busy = false;
-        }
-        if outcome.is_done() || matches!(outcome, Outcome::Gone) {
-            case.proceed();
-        } else {
-            let at = case.pause(now.elapsed);
-            self.deadlines.insert((at, Due::Job(job)));
+            if outcome.is_done() {
+                case.proceed();
+            } else {
+                let at = case.pause(now.elapsed);
+                self.deadlines.insert((at, Due::Job(job)));
+            }
         }
         self.conclude(job, step, outcome);
     }
 
     /// A held job was started again by a person, or at a person's word: it gets a fresh count. Seen
     /// on the objects, so that a standby and a lost answer come to the same.
-    fn forgive(&mut self, job: Uid) {
+    pub(super) fn forgive(&mut self, job: Uid) {
         let pods: Vec<Uid> = self.index.pods_of(job).map(|(uid, _)| uid).collect();
         for pod in pods {
             if let Some(row) = self.index.pod_mut(pod) {

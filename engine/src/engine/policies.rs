@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::api::{
     Action, ActionCounts, AuditCounts, BudgetUse, FailingJob, FailingState, ImagePullPolicyStatus,
-    RecentAction, bounds,
+    RecentAction, bounds, clip,
 };
 use crate::effect::Outcome;
 use crate::engine::{Due, Engine};
@@ -142,7 +142,7 @@ impl Engine {
                 time: hold.at,
                 job: row.metadata.name.clone(),
                 pod: None,
-                image: hold.image.clone(),
+                image: clip(&hold.image, bounds::IMAGE),
                 cause: hold.cause,
                 action: Action::SuspendJob,
                 outcome: String::new(),
@@ -162,7 +162,7 @@ impl Engine {
         let Some(state) = self.policy_states.get(&key) else { return false };
         let recent = &state.counters.recent;
         let listed = recent.iter().any(|a| a.job == job.metadata.name && a.time == hold.at);
-        let older = recent.len() >= MOST_RECENT && recent.last().is_some_and(|a| hold.at < a.time);
+        let older = recent.len() >= MOST_RECENT && recent.last().is_some_and(|a| hold.at <= a.time);
         listed || older
     }
 

@@ -54,6 +54,22 @@ where
         #[serde(default)]
         subresource: String,
         time: Option<Timestamp>,
+        #[serde(default, rename = "fieldsV1")]
+        fields: Fields,
+    }
+
+    #[derive(Default, Deserialize)]
+    struct Fields {
+        #[serde(default, rename = "f:status")]
+        status: StatusFields,
+    }
+
+    #[derive(Default, Deserialize)]
+    struct StatusFields {
+        #[serde(rename = "f:containerStatuses")]
+        containers: Option<IgnoredAny>,
+        #[serde(rename = "f:initContainerStatuses")]
+        init_containers: Option<IgnoredAny>,
     }
 
     struct Entries;
@@ -71,7 +87,11 @@ where
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
             let mut newest = None;
             while let Some(entry) = seq.next_element::<Entry>()? {
-                if entry.manager == "kubelet" && entry.subresource == "status" {
+                // Distributions that link the kubelet into a binary of another name write under that
+                // name; nobody else owns the states of containers.
+                let status = &entry.fields.status;
+                let owns = status.containers.is_some() || status.init_containers.is_some();
+                if entry.subresource == "status" && (entry.manager == "kubelet" || owns) {
                     newest = newest.max(entry.time);
                 }
             }

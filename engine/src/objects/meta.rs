@@ -120,3 +120,28 @@ impl Condition {
         conditions.iter().find(|c| c.kind == kind && c.status == "True")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Meta;
+
+    #[test]
+    fn the_kubelet_s_write_is_known_by_its_name_or_by_what_it_owns() {
+        let entry = |manager: &str, subresource: &str, owns: &str| {
+            json!({"manager": manager, "subresource": subresource, "time": "2026-11-24T08:00:00Z",
+                   "fieldsV1": {"f:status": {owns: {}}}})
+        };
+        for (entry, known) in [
+            (entry("kubelet", "status", "f:conditions"), true),
+            (entry("k3s", "status", "f:containerStatuses"), true),
+            (entry("dislodge", "status", "f:conditions"), false),
+            (entry("kubelet", "", "f:containerStatuses"), false),
+        ] {
+            let meta: Meta =
+                serde_json::from_value(json!({"managedFields": [entry.clone()]})).unwrap();
+            assert_eq!(meta.kubelet_wrote.is_some(), known, "{entry}");
+        }
+    }
+}

@@ -38,10 +38,12 @@ pub enum Closed {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodHistory {
     tracks: BTreeMap<Arc<str>, Track>,
-    /// When a watch event first showed the containers waiting for their images.
+    /// When the kubelet wrote that the containers wait for their images, as a watch event told.
     creating: Option<Duration>,
     /// The newest status shows an image that is still to be pulled.
     wanted: bool,
+    /// Images that were on the node in the newest status: a bit each, in the spec's order.
+    pulled: u64,
 }
 
 impl PodHistory {
@@ -57,8 +59,11 @@ impl PodHistory {
     ) -> Vec<(Arc<str>, Step)> {
         let age = arrival.wrote.map(|wrote| now.wall.duration_since(wrote));
         let at = arrival.wrote.unwrap_or(now.wall);
-        if seen.creating && !arrival.listed {
-            self.creating.get_or_insert(now.elapsed);
+        if seen.creating
+            && !arrival.listed
+            && let Some(since) = age.and_then(|age| opened(age, now, timing))
+        {
+            self.creating.get_or_insert(since);
         }
         self.wanted = seen.images.iter().any(|image| image.standing == Standing::Wanted);
         // An edited image is a new one; what the old one did is over.
@@ -126,6 +131,19 @@ impl PodHistory {
             _ if track.is_some_and(|track| track.skewed) => Err(Closed::ClockSkew),
             _ => Err(Closed::Late),
         }
+    }
+
+    /// The images that this status shows on the node and the one before did not.
+    pub fn newly_pulled<'a>(&mut self, seen: &'a Observation) -> impl Iterator<Item = &'a str> {
+        let before = self.pulled;
+        self.pulled = 0;
+        // More images than bits are passed over: what gone Pods counted of them stays.
+        let bits = (0..u64::BITS).map(|bit| 1_u64 << bit).zip(&seen.images);
+        let pulled = bits.filter(|(_, image)| image.standing == Standing::Pulled);
+        for (bit, _) in pulled.clone() {
+            self.pulled |= bit;
+        }
+        pulled.filter(move |(bit, _)| before & bit == 0).map(|(_, image)| image.image.as_str())
     }
 
     /// The images that have failed.

@@ -69,12 +69,9 @@ async fn killed_while_it_resumes_it_ends_resumed_once_with_nothing_left_behind(
         stage.running(&stuck, 60).await?;
         let context = format!("killed {millis} ms after the request");
         let clean = |job: &Job| {
-            let ours: Vec<_> = job
-                .annotations()
-                .iter()
-                .filter(|(key, _)| key.starts_with("dislodge.dev/"))
-                .collect();
-            ours.len() == 1 && ours[0].0 == "dislodge.dev/resumes" && ours[0].1 == "1"
+            let ours = job.annotations().iter().filter(|(key, _)| key.starts_with("dislodge.dev/"));
+            let ours: Vec<_> = ours.map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            ours == [("dislodge.dev/resumed", id.as_str()), ("dislodge.dev/resumes", "1")]
         };
         stage.job_when(&name, 30, &context, clean).await?;
         stage

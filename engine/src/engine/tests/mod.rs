@@ -178,10 +178,15 @@ fn the_owner_resumes_by_annotation_and_the_job_gets_a_fresh_count() {
     stage.job(json!({"dislodge.dev/hold": id, "dislodge.dev/resume": id}));
     let effects = stage.answer(Outcome::Applied);
     assert_eq!(short(&effects), ["resume Workload"]);
-    stage.workload(true, None, json!({}));
-    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +1 -7"]);
-    stage.job(json!({"dislodge.dev/resumes": "1"}));
-    stage.workload(true, Some("2026-11-24T09:10:00Z"), json!({}));
+    let counted = json!({"dislodge.dev/resumes": "1", "dislodge.dev/resumed": id});
+    stage.workload(true, None, counted.clone());
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["explain +2 -7"]);
+    let Effect::Explain { patch, .. } = &effects[0] else { panic!("{effects:?}") };
+    let annotations = &patch.body["metadata"]["annotations"];
+    assert_eq!(annotations["dislodge.dev/resumes"], "1", "one resume, on both objects");
+    stage.job(counted.clone());
+    stage.workload(true, Some("2026-11-24T09:10:00Z"), counted);
     stage.give(Input::Pod(Change::Gone(stage.pod_object(POD, json!({})))));
     stage.pod(POD + 1, "ContainerCreating", "");
     stage.first_failure(POD + 1);
@@ -194,7 +199,7 @@ fn the_owner_resumes_by_annotation_and_the_job_gets_a_fresh_count() {
 fn a_person_who_activates_the_workload_is_not_fought_and_the_mark_is_taken_away() {
     let (mut stage, id) = held(1);
     stage.workload(true, None, json!({"dislodge.dev/hold": id}));
-    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +1 -7", "clear Workload"]);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -7", "clear Workload"]);
 }
 
 #[test]
@@ -204,7 +209,7 @@ fn a_resume_whose_answer_was_lost_still_gives_a_fresh_count() {
     stage.give_next(Outcome::Unavailable);
     stage.workload(true, None, json!({}));
     stage.wait(1);
-    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +1 -7"]);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -7"]);
     stage.job(json!({"dislodge.dev/resumes": "1"}));
     stage.workload(true, Some("2026-11-24T09:10:00Z"), json!({}));
     stage.give(Input::Pod(Change::Gone(stage.pod_object(POD, json!({})))));
@@ -236,7 +241,7 @@ fn a_person_who_acts_before_the_owner_was_told_is_counted_all_the_same() {
     stage.first_failure(POD);
     let marks = marks_of(&stage.answer(Outcome::Applied));
     stage.workload(true, Some("2026-11-24T08:10:00Z"), marks);
-    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +1 -7", "clear Workload"]);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -7", "clear Workload"]);
 }
 
 #[test]
@@ -301,6 +306,58 @@ fn what_was_reported_before_a_restart_is_not_reported_again() {
     stage.job(json!({"dislodge.dev/resumes": "2"}));
     stage.first_failure(POD);
     assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+}
+
+#[test]
+fn a_crash_between_the_count_and_the_mark_does_not_count_a_person_twice() {
+    let (mut stage, id) = held(1);
+    stage.give(Input::Leadership(None)); // what it remembers is as good as lost
+    stage.workload(true, None, json!({"dislodge.dev/hold": id}));
+    stage.job(json!({"dislodge.dev/resumes": "1", "dislodge.dev/resumed": id}));
+    stage.lead();
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["clear Workload"]);
+}
+
+#[test]
+fn a_person_s_resume_does_not_wait_for_an_event_that_cannot_be_written() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.admitted();
+    stage.first_failure(POD);
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    stage.workload(false, Some("2026-11-24T08:10:00Z"), marks.clone());
+    stage.give_next(Outcome::Unavailable); // the Event
+    stage.job(json!({"dislodge.dev/resume": marks["dislodge.dev/hold"]}));
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["resume Workload"]);
+    stage.workload(true, None, json!({}));
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -7"]);
+}
+
+#[test]
+fn an_object_that_is_gone_while_its_watch_lags_is_not_written_to_again_and_again() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.admitted();
+    stage.first_failure(POD);
+    assert_eq!(short(&stage.answer(Outcome::Gone)), ["hold Workload"]);
+    stage.wait(3);
+    assert!(short(&stage.answer(Outcome::Gone)).is_empty());
+}
+
+#[test]
+fn a_running_sibling_does_not_end_what_a_replaced_pod_had_counted() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(3));
+    stage.admitted();
+    let sibling = stage.pod_object(POD + 9, json!({"running": {}}));
+    stage.give(Input::Pod(Change::Seen(sibling.clone())));
+    stage.first_failure(POD);
+    stage.fail(POD);
+    stage.give(Input::Pod(Change::Gone(stage.pod_object(POD, json!({})))));
+    stage.give(Input::Pod(Change::Seen(sibling)));
+    stage.pod(POD + 1, "ContainerCreating", "");
+    stage.first_failure(POD + 1);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
 }
 
 #[test]
