@@ -8,6 +8,7 @@ mod architecture;
 mod cluster;
 mod crd;
 mod process;
+mod supervision;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,9 @@ type Outcome = Result<(), Failed>;
 fn main() -> ExitCode {
     // The same binary supervises the programs of the cluster, and ends them if we are killed.
     supervise::run_if_asked();
+    if let Some(code) = supervision::run_if_asked() {
+        return code;
+    }
     let mut arguments = Arguments::from_args();
     // Tests on the cluster wait more than they compute.
     arguments.test_threads = arguments.test_threads.or(Some(cluster::AT_ONCE));
@@ -52,6 +56,10 @@ fn offline() -> Vec<Trial> {
             Err(refusals) => Err(format!("{refusals:?}").into()),
         }
     }));
+    trials.push(Trial::test(
+        "supervision::programs_end_with_a_test_process_that_is_killed",
+        supervision::programs_end_with_a_test_process_that_is_killed,
+    ));
     for (name, check) in architecture::RULES {
         trials.push(Trial::test(format!("architecture::{name}"), move || Ok(check()?)));
     }
