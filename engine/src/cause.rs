@@ -67,6 +67,40 @@ pub enum Class {
     Unknown,
 }
 
+impl Class {
+    /// All classes, in the order in which documentation lists them.
+    pub const ALL: [Self; 5] =
+        [Self::Permanent, Self::Credentials, Self::Transient, Self::Node, Self::Unknown];
+
+    /// The name, as commands print it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Permanent => "permanent",
+            Self::Credentials => "credentials",
+            Self::Transient => "transient",
+            Self::Node => "node",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What it says of the pull, as a sentence.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Permanent => "the image or its reference has to change: it will not mend itself",
+            Self::Credentials => "somebody has to give the right credentials, or the right itself",
+            Self::Transient => "the registry or the way to it fails: it may well mend itself",
+            Self::Node => "the node fails: another node may do better",
+            Self::Unknown => "it cannot be told who has to change something",
+        }
+    }
+}
+
+impl std::fmt::Display for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl Cause {
     /// All causes, in the order in which documentation lists them.
     pub const ALL: [Self; 20] = [
@@ -139,6 +173,14 @@ impl Cause {
             | Self::RuntimeUnavailable
             | Self::NodeThrottled => Class::Node,
             Self::Unknown => Class::Unknown,
+        }
+    }
+
+    /// Whether the pull can go through later although nobody changes anything.
+    pub const fn can_waiting_help(self) -> bool {
+        match self.class() {
+            Class::Transient | Class::Node | Class::Unknown => true,
+            Class::Permanent | Class::Credentials => false,
         }
     }
 

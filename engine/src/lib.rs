@@ -30,6 +30,7 @@ pub mod input;
 pub mod judge;
 pub mod keys;
 pub mod lever;
+pub mod message;
 mod name;
 pub mod objects;
 pub mod observe;

@@ -159,7 +159,7 @@ impl Engine {
         }
     }
 
-    fn count(&mut self, uid: Uid, job: Uid, seen: &Observation, arrival: Arrival, now: Now) {
+    fn count(&mut self, uid: Uid, job: Uid, seen: &Observation<'_>, arrival: Arrival, now: Now) {
         let Some(mut vacated) = self.index.job_mut(job).map(|row| std::mem::take(&mut row.vacated))
         else {
             return;

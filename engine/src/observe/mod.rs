@@ -4,9 +4,10 @@
 //! phase is none (kubelet.md 3.5: a re-pull can fail in phase `Running`), ephemeral containers
 //! and mirror Pods are none either.
 
-mod message;
 mod reason;
 mod reference;
+
+use smallvec::SmallVec;
 
 use crate::cause::Cause;
 use crate::keys;
@@ -14,11 +15,12 @@ use crate::objects::{Container, ContainerStatus, Pod};
 
 pub use reference::registry_host;
 
-/// What one Pod says about its images.
+/// What one Pod says about its images. Of a Pod with few images it is made without an allocation:
+/// nearly all that a busy cluster sends is about Pods that are well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Observation {
+pub struct Observation<'p> {
     /// Each image that the spec names, once.
-    pub images: Vec<ImageSeen>,
+    pub images: SmallVec<[ImageSeen<'p>; 8]>,
     /// A regular container runs. Sidecars do not count: they run until the others have ended.
     pub running: bool,
     /// An init container has ended: the kubelet then publishes the first failure of the next
@@ -30,9 +32,11 @@ pub struct Observation {
 
 /// One image, and how it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageSeen {
+pub struct ImageSeen<'p> {
     /// The image as the spec writes it.
-    pub image: String,
+    pub image: &'p str,
+    /// The container whose status says so; the first of several.
+    pub container: &'p str,
     /// How it stands.
     pub standing: Standing,
     /// Some container of it has `imagePullPolicy: Always`: that it started proves a pull.
@@ -41,12 +45,15 @@ pub struct ImageSeen {
 
 /// How an image stands in a Pod. Where containers share an image, the first of these that
 /// applies to any of them holds (the kubelet keys its back-off by Pod and image).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Found bad before any pull; the kubelet writes this once and never again.
     Once(Failure),
     /// A pull has just failed.
     Window(Failure),
+    /// The runtime could not be asked whether it has the image (`ImageInspectError`): no pull was
+    /// tried, and the next sync may begin one.
+    Unasked(Failure),
     /// The kubelet waits before the next pull, or runs it: the status is frozen meanwhile. From
     /// 1.32 on the message repeats why the last one failed.
     BackOff(Option<Failure>),
@@ -59,42 +66,47 @@ pub enum Standing {
     /// The crash back-off hides what became of the last pull (live.md 0.10): it is asked before
     /// the next pull is, so the window before is over.
     Crashing,
-    /// The status says nothing about it now: its words are about another image.
+    /// The status says nothing about it now: its words are about another image, or the spec has
+    /// changed since.
     Unclear,
 }
 
 /// A failure, as read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Why.
     pub cause: Cause,
 }
 
 impl Standing {
-    fn rank(&self) -> u8 {
+    fn rank(self) -> u8 {
         match self {
             Self::Window(_) => 0,
             Self::BackOff(Some(_)) => 1,
             Self::BackOff(None) => 2,
-            Self::Wanted => 3,
+            Self::Unasked(_) => 3,
+            Self::Wanted => 4,
             // Another container may well pull what this one may not (`imagePullPolicy: Never`).
-            Self::Once(_) => 4,
-            Self::Crashing => 5,
-            Self::Unclear => 6,
-            Self::Pulled => 7,
-            Self::Blocked => 8,
+            Self::Once(_) => 5,
+            Self::Crashing => 6,
+            Self::Unclear => 7,
+            Self::Pulled => 8,
+            Self::Blocked => 9,
         }
+    }
+
+    /// Whether a pull of the image may begin at any time, or be running already.
+    pub fn may_be_pulled(self) -> bool {
+        matches!(self, Self::Wanted | Self::Unasked(_) | Self::Unclear)
     }
 }
 
-/// Reads a Pod. `None` where it says nothing that counts: it is a mirror Pod, is being deleted,
-/// has ended, or its status is older than its spec.
-pub fn observe(pod: &Pod) -> Option<Observation> {
+/// Reads a Pod. `None` where it says nothing that counts: it is a mirror Pod, is being deleted, or
+/// has ended. A status that is older than the spec says nothing of any image.
+pub fn observe(pod: &Pod) -> Option<Observation<'_>> {
     let meta = &pod.metadata;
     let said = &pod.status;
-    let outdated = said.observed_generation != 0 && said.observed_generation < meta.generation;
-    if outdated
-        || meta.deletion_timestamp.is_some()
+    if meta.deletion_timestamp.is_some()
         || matches!(said.phase.as_str(), "Succeeded" | "Failed")
         || meta.annotations.contains_key(keys::MIRROR_POD)
     {
@@ -119,6 +131,9 @@ pub fn observe(pod: &Pod) -> Option<Observation> {
         any_waiting |= state.is_some_and(|s| s.state.waiting.is_some());
         seen.add(pod, container, state, blocked);
     }
+    if said.observed_generation != 0 && said.observed_generation < meta.generation {
+        seen.images.iter_mut().for_each(|image| image.standing = Standing::Unclear);
+    }
     seen.creating = any_waiting
         && seen
             .images
@@ -131,18 +146,19 @@ fn find<'a>(statuses: &'a [ContainerStatus], container: &Container) -> Option<&'
     statuses.iter().find(|status| status.name == container.name)
 }
 
-impl Observation {
+impl<'p> Observation<'p> {
     /// Notes what a container says, about its own image and about images that it mounts.
     fn add(
         &mut self,
-        pod: &Pod,
-        container: &Container,
+        pod: &'p Pod,
+        container: &'p Container,
         status: Option<&ContainerStatus>,
         blocked: bool,
     ) {
         let volumes = pod.spec.volumes.iter().filter(|volume| volume.image.is_some());
         let images = volumes.clone().filter_map(|volume| volume.image.as_ref());
         let (about, standing) = reason::read(container, images, status, blocked);
+        let name = container.name.as_str();
         for volume in volumes {
             let mounted = container.volume_mounts.iter().any(|mount| mount.name == volume.name);
             let Some(volume) = volume.image.as_ref() else { continue };
@@ -150,8 +166,8 @@ impl Observation {
                 continue;
             }
             let its = if about == volume.reference {
-                standing.clone()
-            } else if matches!(standing, Standing::Pulled) {
+                standing
+            } else if standing == Standing::Pulled {
                 Standing::Pulled
             } else if blocked {
                 Standing::Blocked
@@ -161,20 +177,20 @@ impl Observation {
             } else {
                 Standing::Wanted
             };
-            self.put(&volume.reference, its, volume.pull_policy == "Always");
+            self.put(&volume.reference, name, its, volume.pull_policy == "Always");
         }
         let own = if about == container.image { standing } else { Standing::Blocked };
-        self.put(&container.image, own, container.image_pull_policy == "Always");
+        self.put(&container.image, name, own, container.image_pull_policy == "Always");
     }
 
-    fn put(&mut self, image: &str, standing: Standing, always: bool) {
+    fn put(&mut self, image: &'p str, container: &'p str, standing: Standing, always: bool) {
         if let Some(known) = self.images.iter_mut().find(|known| known.image == image) {
             known.always |= always;
             if standing.rank() < known.standing.rank() {
-                known.standing = standing;
+                (known.standing, known.container) = (standing, container);
             }
         } else {
-            self.images.push(ImageSeen { image: image.to_owned(), standing, always });
+            self.images.push(ImageSeen { image, container, standing, always });
         }
     }
 }

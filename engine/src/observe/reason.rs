@@ -1,7 +1,8 @@
 //! From one container's status to how its image stands.
 
-use super::{Failure, Standing, message, reference};
+use super::{Failure, Standing, reference};
 use crate::cause::Cause;
+use crate::message;
 use crate::objects::{Container, ContainerStatus, ImageVolume};
 
 /// What the status of `container` says, and about which image: its own, or that of a volume which
@@ -24,7 +25,8 @@ pub(super) fn read<'a>(
         let standing = match reason {
             "ContainerCreating" | "PodInitializing" | "" if status.image_id.is_empty() => idle,
             "CrashLoopBackOff" => Standing::Crashing,
-            _ => Standing::Pulled,
+            _ if AFTER_PULL.contains(&reason) || !status.image_id.is_empty() => Standing::Pulled,
+            _ => Standing::Unclear,
         };
         return (own, standing);
     };
@@ -39,41 +41,65 @@ pub(super) fn read<'a>(
     (about, shape.standing(reason, text, about))
 }
 
-/// The three ways in which the kubelet tells of an image failure.
+/// Kubelet: reasons of containers whose image is on the node: it is pulled before all else
+/// (pkg/kubelet/kuberuntime/kuberuntime_container.go `startContainer`).
+const AFTER_PULL: [&str; 8] = [
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "PreCreateHookError",
+    "PreStartHookError",
+    "PostStartHookError",
+    "RunContainerError",
+    "RestartingAllContainers",
+    "StartError",
+];
+
+/// The ways in which the kubelet tells of an image failure.
+#[derive(Clone, Copy)]
 enum Shape {
     Once,
+    Unasked,
     Window,
     BackOff,
 }
 
 impl Shape {
     /// Kubelet: `pkg/kubelet/images/types.go` and `cri-api/pkg/errors`. From 1.33 on a raw error
-    /// can stand in place of a reason, equal to the message: the pull secret cannot be read.
+    /// can stand in place of a reason: equal to the message where the pull secret cannot be read,
+    /// and where the kubelet cannot note that it pulls (KEP-2535).
     fn of(reason: &str, text: &str) -> Option<Self> {
         match reason {
-            "ErrImagePull"
-            | "RegistryUnavailable"
-            | "SignatureValidationFailed"
-            | "ImageInspectError" => Some(Self::Window),
+            "ErrImagePull" | "RegistryUnavailable" | "SignatureValidationFailed" => {
+                Some(Self::Window)
+            }
+            "ImageInspectError" => Some(Self::Unasked),
             "ImagePullBackOff" => Some(Self::BackOff),
             "InvalidImageName" | "ErrImageNeverPull" => Some(Self::Once),
-            sentence if sentence.contains(' ') && sentence == text => Some(Self::Once),
+            sentence
+                if sentence.contains(' ')
+                    && (sentence == text
+                        || sentence.starts_with("failed to record image pull intent")) =>
+            {
+                Some(Self::Once)
+            }
             _ => None,
         }
     }
 
-    fn standing(&self, reason: &str, text: &str, image: &str) -> Standing {
-        let failure = |cause| Failure { cause };
+    fn standing(self, reason: &str, text: &str, image: &str) -> Standing {
+        if matches!(self, Self::BackOff) && message::repeated(text).is_none() {
+            return Standing::BackOff(None);
+        }
+        let cause = message::read(Some(reason), text, Some(image)).cause;
+        let failure = Failure { cause: cause.unwrap_or(Cause::Unknown) };
         match self {
-            Self::Once => Standing::Once(failure(match reason {
-                "InvalidImageName" => Cause::InvalidReference,
-                "ErrImageNeverPull" => Cause::NeverPullAbsent,
-                _ => Cause::Unknown,
-            })),
-            Self::Window => Standing::Window(failure(message::cause(text, image))),
-            Self::BackOff => Standing::BackOff(
-                message::repeated(text).map(|t| failure(message::cause(t, image))),
-            ),
+            Self::Once => Standing::Once(failure),
+            // CRI-O: a short name that it may not complete. It is asked for again and again, and
+            // the answer stays the same.
+            Self::Unasked if failure.cause == Cause::InvalidReference => Standing::Once(failure),
+            Self::Unasked => Standing::Unasked(failure),
+            Self::Window => Standing::Window(failure),
+            Self::BackOff => Standing::BackOff(Some(failure)),
         }
     }
 }

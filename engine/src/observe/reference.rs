@@ -42,23 +42,25 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether the text quotes this image.
+/// The references that CRI-O names: `docker://X: ...`. Short names stand there completed, by rules
+/// that only the node knows.
+fn sources(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("docker://").filter_map(|(at, opening)| {
+        let rest = text.get(at + opening.len()..)?;
+        rest.split(char::is_whitespace).next().map(|name| name.trim_end_matches(':'))
+    })
+}
+
+/// Whether the text names this image.
 pub(super) fn is_named(text: &str, image: &str) -> bool {
-    quoted(text).any(|name| same(name, image))
+    quoted(text).chain(sources(text)).any(|name| same(name, image))
 }
 
 /// Whether the text is about another image: it quotes some, and this one is not among them. After
 /// an image edit the first status can carry the old error (live.md 0.7).
 pub(super) fn names_another(text: &str, image: &str) -> bool {
-    quoted(text).next().is_some() && !is_named(text, image)
-}
-
-/// The text without the image, in either of its spellings.
-pub(super) fn blank(text: &str, image: &str) -> String {
-    if image.is_empty() {
-        return text.to_owned();
-    }
-    text.replace(&normal(image), "<image>").replace(image, "<image>")
+    let mut quoted = quoted(text).peekable();
+    quoted.peek().is_some() && !quoted.any(|name| same(name, image))
 }
 
 #[cfg(test)]

@@ -24,11 +24,12 @@ fn waiting(name: &str, reason: &str, message: &str) -> Value {
 
 /// `image=standing` of every image, in short.
 fn standings(pod: &Pod) -> Vec<String> {
-    let images = observe(pod).map(|seen| seen.images).unwrap_or_default();
-    images
-        .iter()
+    let seen = observe(pod);
+    seen.iter()
+        .flat_map(|seen| &seen.images)
         .map(|image| {
             let standing = match &image.standing {
+                Standing::Unasked(f) => format!("unasked {}", f.cause),
                 Standing::Once(f) => format!("once {}", f.cause),
                 Standing::Window(f) => format!("window {}", f.cause),
                 Standing::BackOff(Some(f)) => format!("back-off {}", f.cause),
@@ -46,8 +47,11 @@ fn one_container_says_what_its_image_does() {
         ("ContainerCreating", "", "Wanted"),
         ("ErrImagePull", NOT_FOUND, "window NotFound"),
         ("ErrImagePull", "pull QPS exceeded", "window NodeThrottled"),
-        ("ErrImagePull", "dial tcp: i/o timeout", "window Unknown"),
-        ("RegistryUnavailable", "image pull failed for r.io/a:1 because", "window Unknown"),
+        ("ErrImagePull", "dial tcp: i/o timeout", "window Network"),
+        ("RegistryUnavailable", "image pull failed for r.io/a:1", "window RegistryUnavailable"),
+        ("SignatureValidationFailed", "image pull failed for r.io/a:1", "window SignatureRejected"),
+        ("ImageInspectError", "Failed to inspect image \"\": x", "unasked RuntimeUnavailable"),
+        ("ImageInspectError", "short name mode is enforcing", "once InvalidReference"),
         ("ImagePullBackOff", "Back-off pulling image \"r.io/a:1\"", "BackOff(None)"),
         ("ImagePullBackOff", back_off.as_str(), "back-off NotFound"),
         ("ImagePullBackOff", "Back-off pulling image \"r.io/old:1\"", "Unclear"),
@@ -60,8 +64,14 @@ fn one_container_says_what_its_image_does() {
         (
             "illegal base64 data at input byte 0",
             "illegal base64 data at input byte 0",
-            "once Unknown",
+            "once Unauthorized",
         ),
+        (
+            "failed to record image pull intent: open x: no space left on device",
+            "Failed to record image pull intent for container image \"r.io/a:1\"",
+            "once DiskFull",
+        ),
+        ("RuntimeClass \"gpu\" not found", "", "Unclear"),
         ("CrashLoopBackOff", "back-off 10s restarting", "Crashing"),
         ("CreateContainerConfigError", "configmap \"x\" not found", "Pulled"),
     ] {
@@ -80,7 +90,7 @@ fn the_name_of_an_image_is_no_evidence() {
     let spec = json!({"containers": [{"name": "main", "image": "r.io/manifest unknown/a:1"}]});
     let message = "failed to pull r.io/manifest unknown/a:1: connection reset";
     let status = json!({"containerStatuses": [waiting("main", "ErrImagePull", message)]});
-    assert_eq!(standings(&pod(spec, status)), ["r.io/manifest unknown/a:1=window Unknown"]);
+    assert_eq!(standings(&pod(spec, status)), ["r.io/manifest unknown/a:1=window Network"]);
 }
 
 #[test]
@@ -88,7 +98,7 @@ fn an_aggregate_takes_its_most_lenient_member() {
     let spec = json!({"containers": [{"name": "main", "image": "r.io/a:1"}]});
     let message = format!("[{NOT_FOUND}, 503 Service Unavailable]");
     let status = json!({"containerStatuses": [waiting("main", "ErrImagePull", &message)]});
-    assert_eq!(standings(&pod(spec, status)), ["r.io/a:1=window Unknown"]);
+    assert_eq!(standings(&pod(spec, status)), ["r.io/a:1=window RegistryUnavailable"]);
 }
 
 #[test]
@@ -140,22 +150,29 @@ fn pods_that_say_nothing_that_counts_are_not_observed() {
     let status = json!({"containerStatuses": [waiting("main", "ErrImagePull", NOT_FOUND)]});
     let mut ended = pod(spec.clone(), status.clone());
     ended.status.phase = "Failed".to_owned();
-    let mut old = pod(spec.clone(), status.clone());
-    (old.metadata.generation, old.status.observed_generation) = (2, 1);
     let mut mirror = pod(spec.clone(), status.clone());
     mirror.metadata.annotations.insert(crate::keys::MIRROR_POD.to_owned(), String::new());
     let mut going = pod(spec, status);
     going.metadata.deletion_timestamp = Some(jiff::Timestamp::UNIX_EPOCH);
-    for pod in [ended, old, mirror, going] {
+    for pod in [ended, mirror, going] {
         assert_eq!(observe(&pod), None);
     }
 }
 
 #[test]
+fn a_status_that_is_older_than_the_spec_says_nothing_of_any_image() {
+    let spec = json!({"containers": [{"name": "main", "image": "r.io/a:1"}]});
+    let status = json!({"containerStatuses": [waiting("main", "ErrImagePull", NOT_FOUND)]});
+    let mut old = pod(spec, status);
+    (old.metadata.generation, old.status.observed_generation) = (2, 1);
+    assert_eq!(standings(&old), ["r.io/a:1=Unclear"]);
+}
+
+#[test]
 fn an_empty_status_is_creating_nothing_yet() {
     let spec = json!({"containers": [{"name": "main", "image": "r.io/a:1"}]});
-    let seen = observe(&pod(spec.clone(), json!({}))).unwrap();
-    assert!(!seen.creating, "no kubelet has said a word");
+    let silent = pod(spec.clone(), json!({}));
+    assert!(!observe(&silent).unwrap().creating, "no kubelet has said a word");
     let status = json!({"containerStatuses": [waiting("main", "ContainerCreating", "")]});
     assert!(observe(&pod(spec, status)).unwrap().creating);
 }

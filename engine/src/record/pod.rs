@@ -40,7 +40,7 @@ pub struct PodHistory {
     tracks: BTreeMap<Arc<str>, Track>,
     /// When the kubelet wrote that the containers wait for their images, as a watch event told.
     creating: Option<Duration>,
-    /// The newest status shows an image that is still to be pulled.
+    /// The newest status shows an image whose pull may begin at any time.
     wanted: bool,
     /// Images that were on the node in the newest status: a bit each, in the spec's order.
     pulled: u64,
@@ -51,7 +51,7 @@ impl PodHistory {
     /// an image; it is asked at the first failure of the image here.
     pub fn record(
         &mut self,
-        seen: &Observation,
+        seen: &Observation<'_>,
         arrival: Arrival,
         now: Now,
         timing: &Timing,
@@ -65,26 +65,26 @@ impl PodHistory {
         {
             self.creating.get_or_insert(since);
         }
-        self.wanted = seen.images.iter().any(|image| image.standing == Standing::Wanted);
+        self.wanted = seen.images.iter().any(|image| image.standing.may_be_pulled());
         // An edited image is a new one; what the old one did is over.
-        self.tracks.retain(|image, _| seen.images.iter().any(|i| *i.image == **image));
+        self.tracks.retain(|image, _| seen.images.iter().any(|i| i.image == &**image));
 
         let mut steps = Vec::new();
         for image in &seen.images {
-            let (name, mut track) = match self.tracks.remove_entry(image.image.as_str()) {
+            let (name, mut track) = match self.tracks.remove_entry(image.image) {
                 Some(known) => known,
                 None if matches!(
                     image.standing,
                     Standing::Once(_) | Standing::Window(_) | Standing::BackOff(_)
                 ) =>
                 {
-                    (Arc::from(image.image.as_str()), Track::default())
+                    (Arc::from(image.image), Track::default())
                 }
                 None => continue,
             };
             let whole_age = age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
             let fresh = track.runs.is_empty();
-            let step = track.step(&image.standing, at, now.elapsed, whole_age);
+            let step = track.step(image.standing, at, now.elapsed, whole_age);
             if let Step::Failed { window } = step {
                 if fresh && let Some(inherited) = inherit(&name) {
                     track.inherit(inherited);
@@ -112,7 +112,7 @@ impl PodHistory {
     /// Whether the first window of an image is published at once: only right after the Pod's
     /// sandbox was made. Behind an init container, or another container's long pull, it comes up
     /// to 15 s late (live.md 1), when the second pull may be running.
-    fn is_prompt(&self, seen: &Observation, now: Now, timing: &Timing) -> bool {
+    fn is_prompt(&self, seen: &Observation<'_>, now: Now, timing: &Timing) -> bool {
         let fresh = |since| now.elapsed.saturating_sub(since) <= timing.moment;
         !seen.init_completed && self.creating.is_some_and(fresh)
     }
@@ -134,7 +134,7 @@ impl PodHistory {
     }
 
     /// The images that this status shows on the node and the one before did not.
-    pub fn newly_pulled<'a>(&mut self, seen: &'a Observation) -> impl Iterator<Item = &'a str> {
+    pub fn newly_pulled<'a>(&mut self, seen: &'a Observation<'_>) -> impl Iterator<Item = &'a str> {
         let before = self.pulled;
         self.pulled = 0;
         // More images than bits are passed over: what gone Pods counted of them stays.
@@ -143,7 +143,7 @@ impl PodHistory {
         for (bit, _) in pulled.clone() {
             self.pulled |= bit;
         }
-        pulled.filter(move |(bit, _)| before & bit == 0).map(|(_, image)| image.image.as_str())
+        pulled.filter(move |(bit, _)| before & bit == 0).map(|(_, image)| image.image)
     }
 
     /// The images that have failed.

@@ -66,7 +66,7 @@ impl Track {
     /// `pull QPS exceeded` neither counts nor hides what was known.
     pub fn step(
         &mut self,
-        standing: &Standing,
+        standing: Standing,
         at: Timestamp,
         seen: Duration,
         age: Duration,
@@ -78,7 +78,9 @@ impl Track {
                 *self = Self::default();
                 return Step::Nothing;
             }
-            Standing::Wanted | Standing::Blocked | Standing::Unclear => return Step::Nothing,
+            Standing::Wanted | Standing::Blocked | Standing::Unclear | Standing::Unasked(_) => {
+                return Step::Nothing;
+            }
             Standing::Crashing => {
                 if was == Stage::Window {
                     self.stage = Stage::BackOff;

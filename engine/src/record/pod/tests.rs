@@ -37,8 +37,7 @@ impl Told {
         standing: Standing,
     ) -> &mut Self {
         let creating = standing == Standing::Wanted;
-        let images = vec![ImageSeen { image: IMAGE.to_owned(), standing, always: false }];
-        let seen = Observation { images, running: false, init_completed, creating };
+        let seen = Observation { init_completed, creating, ..showing(standing) };
         let arrival = Arrival { listed, wrote: Some(Self::now(second).wall) };
         let now = Self::now(second + late);
         let steps = self.history.record(&seen, arrival, now, &Timing::kubelet(), |_| None);
@@ -51,6 +50,11 @@ impl Told {
     fn moment(&self, second: u64) -> Result<(), Closed> {
         self.history.moment(IMAGE, Self::now(second), &Timing::kubelet())
     }
+}
+
+fn showing(standing: Standing) -> Observation<'static> {
+    let image = ImageSeen { image: IMAGE, container: "main", standing, always: false };
+    Observation { images: [image].into_iter().collect(), ..Observation::default() }
 }
 
 fn window() -> Standing {
@@ -167,8 +171,7 @@ fn an_event_that_took_its_time_leaves_the_rest_of_the_moment() {
 fn a_write_from_the_future_opens_no_moment_and_says_why() {
     let mut told = Told::new();
     told.seen(1, window()).seen(14, back_off());
-    let images = vec![ImageSeen { image: IMAGE.to_owned(), standing: window(), always: false }];
-    let seen = Observation { images, running: false, init_completed: false, creating: false };
+    let seen = showing(window());
     let arrival = Arrival { listed: false, wrote: Some(Told::now(30).wall) };
     told.history.record(&seen, arrival, Told::now(27), &Timing::kubelet(), |_| None);
     assert_eq!(told.moment(27), Err(Closed::ClockSkew));
@@ -214,8 +217,8 @@ proptest! {
     ) {
         let (mut once, mut twice) = (Told::new(), Told::new());
         for (second, standing) in (0..).step_by(13).zip(standings) {
-            once.seen(second, standing.clone());
-            twice.seen(second, standing.clone()).seen(second + 1, standing);
+            once.seen(second, standing);
+            twice.seen(second, standing).seen(second + 1, standing);
         }
         prop_assert_eq!(once.counted, twice.counted);
     }

@@ -1,0 +1,304 @@
+//! What is no evidence: everything in a text that only names something.
+//!
+//! References, URLs, hosts, addresses, digests and paths are known by their shape, whatever the
+//! image is called; names without any shape by the words before them. Every blanked byte becomes
+//! [`BLANK`], so that positions stay those of the original.
+
+use std::ops::Range;
+
+/// Stands for a byte that is no evidence.
+pub(super) const BLANK: u8 = 0;
+
+/// The text without what is no evidence, byte by byte.
+pub(super) fn blank(text: &str, image: &str) -> Vec<u8> {
+    let mut bytes: Vec<u8> = text.bytes().map(|b| if b == BLANK { b' ' } else { b }).collect();
+    if is_shapeless(image) {
+        blank_named(text, image, &mut bytes);
+    }
+    Lexer {
+        bytes: &mut bytes,
+        at: 0,
+        quoted_until: None,
+        code_until: None,
+        before: [Word::default(); 2],
+        names: false,
+    }
+    .run();
+    bytes
+}
+
+/// The blanked parts.
+pub(super) fn ranges(blanked: &[u8]) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut start = None;
+    for (at, byte) in blanked.iter().chain(std::iter::once(&b' ')).enumerate() {
+        match (*byte == BLANK, start) {
+            (true, None) => start = Some(at),
+            (false, Some(from)) => {
+                ranges.push(from..at);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    ranges
+}
+
+/// Whether the image's name would be taken for words of the text: it has nothing of a reference in
+/// it, or characters that no valid reference has.
+fn is_shapeless(image: &str) -> bool {
+    let odd = |b: u8| !(b.is_ascii_alphanumeric() || b"._-/:@%+".contains(&b));
+    !image.is_empty() && (!image.contains(['/', ':', '@', '.']) || image.bytes().any(odd))
+}
+
+/// What stands right before the name of an image, and before nothing else.
+const NAMING: [&str; 8] =
+    ["\"", "'", "(", "docker://", "image name ", "reference ", " for ", "Tag "];
+
+/// Blanks an image that has no shape of its own, where the words around it say that it is one.
+fn blank_named(text: &str, image: &str, bytes: &mut [u8]) {
+    for (at, _) in text.match_indices(image) {
+        let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + image.len()..));
+        let ends = after.and_then(|after| after.bytes().next()).is_none_or(is_edge);
+        if ends && NAMING.iter().any(|naming| before.ends_with(naming)) {
+            fill(bytes, at..at + image.len());
+        }
+    }
+}
+
+fn is_edge(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b"\"'(),;:[]<>".contains(&byte)
+}
+
+fn fill(bytes: &mut [u8], range: Range<usize>) {
+    if let Some(part) = bytes.get_mut(range) {
+        part.fill(BLANK);
+    }
+}
+
+/// A word of the text.
+#[derive(Clone, Copy, Default)]
+struct Word {
+    start: usize,
+    end: usize,
+}
+
+/// One pass over the text, a word at a time.
+struct Lexer<'b> {
+    bytes: &'b mut Vec<u8>,
+    at: usize,
+    /// Inside of a quoted text, up to its closing quote.
+    quoted_until: Option<usize>,
+    /// The quoted text before was the key `code`, up to here.
+    code_until: Option<usize>,
+    /// The two words before, the nearest first.
+    before: [Word; 2],
+    /// What follows is a list of names, up to the end of the error.
+    names: bool,
+}
+
+impl Lexer<'_> {
+    fn run(mut self) {
+        while let Some(byte) = self.byte(self.at) {
+            match byte {
+                b'"' => self.quote(),
+                b'\'' => self.apostrophe(),
+                _ if is_boundary(byte) => {
+                    if matches!(byte, b';' | b'\n' | b']' | b')') {
+                        self.names = false;
+                    }
+                    self.at += 1;
+                }
+                _ => self.word(),
+            }
+        }
+    }
+
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.bytes.get(at).copied()
+    }
+
+    /// The word in lower case is this one.
+    fn is(&self, word: Word, text: &str) -> bool {
+        self.bytes
+            .get(word.start..word.end)
+            .is_some_and(|w| w.eq_ignore_ascii_case(text.as_bytes()))
+    }
+
+    /// A quoted text: a name if it has no space in it, words otherwise.
+    fn quote(&mut self) {
+        let start = self.at + 1;
+        self.at = start;
+        if self.quoted_until == Some(start - 1) {
+            self.quoted_until = None;
+            return;
+        }
+        let escaped = start >= 2 && self.byte(start - 2) == Some(b'\\');
+        let Some(end) = self.closing(start, escaped) else { return };
+        let content = self.bytes.get(start..end).unwrap_or_default();
+        if content.iter().any(u8::is_ascii_whitespace) {
+            if !escaped {
+                self.quoted_until = Some(end);
+                self.names = false;
+            }
+            return;
+        }
+        let is_key = content == b"code";
+        if !self.is_code(start..end) {
+            fill(self.bytes, start..end);
+        }
+        self.code_until = is_key.then_some(end);
+        self.push(Word { start, end });
+        self.at = end + if escaped { 2 } else { 1 };
+    }
+
+    /// A registry's own error code: `"code":"MANIFEST_UNKNOWN"` (OCI distribution specification).
+    fn is_code(&self, content: Range<usize>) -> bool {
+        let gap = self.code_until.and_then(|end| self.bytes.get(end..content.start));
+        let code = self.bytes.get(content).unwrap_or_default();
+        code.iter().all(|b| b.is_ascii_uppercase() || *b == b'_')
+            && gap.is_some_and(|gap| gap.iter().all(|b| b"\": \\".contains(b)))
+    }
+
+    /// A name in apostrophes, unless it is an apostrophe inside of a word.
+    fn apostrophe(&mut self) {
+        let start = self.at + 1;
+        self.at = start;
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let length = rest.iter().position(|b| *b == b'\'' || b.is_ascii_whitespace());
+        if let Some(end) = length.map(|length| start + length)
+            && self.byte(end) == Some(b'\'')
+        {
+            fill(self.bytes, start..end);
+            self.push(Word { start, end });
+            self.at = end + 1;
+        }
+    }
+
+    /// Where the quoted text ends: with a quote that no backslash precedes, or, where it began with
+    /// an escaped one, before the next that is escaped too.
+    fn closing(&self, start: usize, escaped: bool) -> Option<usize> {
+        let rest = self.bytes.get(start..)?;
+        if escaped {
+            return rest.windows(2).position(|two| two == br#"\""#).map(|length| start + length);
+        }
+        let mut skip = false;
+        let length = rest.iter().position(|byte| {
+            let ends = *byte == b'"' && !skip;
+            skip = *byte == b'\\' && !skip;
+            ends
+        })?;
+        Some(start + length)
+    }
+
+    fn word(&mut self) {
+        let start = self.at;
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let mut length = rest.iter().position(|b| is_boundary(*b)).unwrap_or(rest.len());
+        if contains(rest.get(..length).unwrap_or_default(), b"://") {
+            // URLs may have commas and brackets in them.
+            length = rest.iter().position(|b| ends_url(*b)).unwrap_or(rest.len());
+        }
+        self.at = start + length.max(1);
+        let end = self.trimmed(start, start + length);
+        let word = Word { start, end };
+        if self.is_name(word) {
+            fill(self.bytes, start..end);
+        }
+        let of_a_certificate = self.is(word, "for") && self.is(self.before[0], "valid");
+        if of_a_certificate {
+            self.names = true; // `x509: certificate is valid for a, b, not c`
+        } else if end < self.at && self.byte(self.at - 1) == Some(b':') {
+            self.names = false;
+        }
+        self.push(word);
+    }
+
+    fn push(&mut self, word: Word) {
+        self.before = [word, self.before[0]];
+    }
+
+    /// The end of the word without the punctuation after it.
+    fn trimmed(&self, start: usize, end: usize) -> usize {
+        let word = self.bytes.get(start..end).unwrap_or_default();
+        let kept = word.iter().rposition(|b| !b":.,;!?)]".contains(b)).map_or(0, |last| last + 1);
+        start + kept
+    }
+
+    /// Whether a word only names something.
+    fn is_name(&self, word: Word) -> bool {
+        let text = self.bytes.get(word.start..word.end).unwrap_or_default();
+        if text.is_empty() || text.first() == Some(&BLANK) {
+            return false;
+        }
+        let follows = self.bytes.get(self.before[0].end..word.start) == Some(b" ".as_slice());
+        self.names || has_shape(text, self.bytes.get(word.end..)) || follows && self.is_announced()
+    }
+
+    /// Whether the words before say that a name follows.
+    fn is_announced(&self) -> bool {
+        let [near, far] = self.before;
+        let pair = |first, second| self.is(far, first) && self.is(near, second);
+        self.is(near, "lookup")                     // Go: net.DNSError
+            || pair("from", "host")                 // containerd 1.6: `pulling from host H failed`
+            || pair("container", "registry")        // CRI-O: `pinging container registry H`
+            || pair("reading", "manifest")          // CRI-O: `reading manifest TAG in REPOSITORY`
+            || pair("manifest", "for")              // Docker: `manifest for R not found`
+            || pair("denied", "for")                // Docker: `pull access denied for R, ...`
+            || pair("failed", "for")                // kubelet: `image pull failed for R because`
+            || pair("image", "name")                // CRI-O: `but image name R returns ambiguous list`
+            || pair("certificate", "for")           // Go: `cannot validate certificate for H`
+            || pair("to", "match")                  // Go: `but wanted to match H`
+            || self.opens_with(near, "[manifests")  // containerd 1.6: `[manifests TAG]`
+            || self.opens_with(near, "[blobs")
+            || self.is_exactly(near, "Tag") // Docker before 17: `Tag T not found in repository R`
+    }
+
+    fn opens_with(&self, word: Word, text: &str) -> bool {
+        let start = word.start.saturating_sub(1);
+        word.start > 0 && self.bytes.get(start..word.end) == Some(text.as_bytes())
+    }
+
+    fn is_exactly(&self, word: Word, text: &str) -> bool {
+        self.bytes.get(word.start..word.end) == Some(text.as_bytes())
+    }
+}
+
+fn is_boundary(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b"\"()[],;<>|`\\".contains(&byte)
+}
+
+fn ends_url(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b"\"\\<>".contains(&byte)
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Whether a word has the shape of a reference, URL, host, address, digest, path or media type.
+fn has_shape(word: &[u8], after: Option<&[u8]>) -> bool {
+    // The one word of an error that looks like a path: `i/o timeout`.
+    if word.eq_ignore_ascii_case(b"i/o")
+        && after.is_some_and(|after| after.starts_with(b" timeout"))
+    {
+        return false;
+    }
+    let inner = |byte: u8| word.iter().skip(1).any(|b| *b == byte);
+    let shaped = word.contains(&b'/')
+        || word.contains(&b'@')
+        || inner(b':')
+        || inner(b'.')
+        || word.windows(3).any(is_percent_encoded);
+    let hex = word.len() >= 8
+        && word.iter().all(u8::is_ascii_hexdigit)
+        && word.iter().any(u8::is_ascii_digit);
+    shaped || hex
+}
+
+fn is_percent_encoded(window: &[u8]) -> bool {
+    matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Phrases that decide nothing by themselves: they say what others are about.
+
+use super::phrases::{Rule, rule};
+use crate::cause::Cause;
+
+/// The words that announce an HTTP status.
+pub(super) const ANNOUNCING: [&str; 8] = [
+    "unexpected status", // containerd 1.x and 2.x: remotes/docker, remotes/errors
+    "status code",       // containerd 1.6 `failed with status code [manifests v1]: 404`
+    "statuscode",        // CRI-O: containers/image `StatusCode: 404, "<body>"`
+    "unexpected http status", // CRI-O and Docker: distribution registry/client
+    "http status",       // credential helpers and proxies
+    "http error",        // credential providers
+    "error parsing http", // Docker: `error parsing HTTP 404 response body`
+    "response code",     // Artifactory and proxies
+];
+
+/// Words around a status that say whose it is: the service that hands out tokens.
+pub(super) const OF_TOKEN: [&str; 5] = [
+    "failed to fetch anonymous token", // containerd: remotes/docker/auth
+    "failed to fetch oauth token",
+    "requesting bearer token", // CRI-O: containers/image docker/docker_client.go
+    "unable to retrieve auth token",
+    "failed to authorize", // containerd: remotes/docker/authorizer.go
+];
+
+/// The same: the registry's root, which is asked before any image is.
+pub(super) const OF_ROOT: [&str; 1] = ["pinging container registry"];
+
+/// A token service that answers 404, whatever it is meant to say of the image.
+pub(super) const TOKEN_MISSING: Rule = rule(
+    Cause::AccessDenied,
+    &[],
+    "the service that hands out tokens knows nothing to hand out: nothing was asked about the image",
+);
+
+/// A registry whose root answers 404.
+pub(super) const ROOT_MISSING: Rule = rule(
+    Cause::RegistryUnavailable,
+    &[],
+    "the registry's own root answers 404: something else answers in its place",
+);
+
+/// containerd cannot fetch a descriptor of a media type that it does not know, and says `not found`.
+pub(super) const STRANGE_MEDIA_TYPE: Rule = rule(
+    Cause::ManifestUnsupported,
+    &[],
+    "containerd asks for a manifest of a kind it does not know, gets it, and says not found all the same",
+);
+
+/// `not found`, which means the image only where it follows its name.
+pub(super) const NOT_FOUND: &str = "not found";
+
+/// `EOF`, which means a broken connection only where an error ends with it.
+pub(super) const EOF: &str = "eof";
+
+/// How containerd says that it could not fetch a descriptor.
+pub(super) const NO_DESCRIPTOR: &str = "could not fetch content descriptor";

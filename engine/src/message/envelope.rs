@@ -1,0 +1,209 @@
+//! What the kubelet puts around a runtime's words: reasons, prefixes, Events.
+
+use crate::cause::Cause;
+
+/// How a message is to be read, by its reason and by the kubelet's own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate<'t> {
+    /// The reason or the kubelet's words decide.
+    Decided {
+        /// Why the pull failed; `None`: it is no failure of a pull.
+        cause: Option<Cause>,
+        /// The words that decide.
+        words: &'t str,
+        /// Why they do.
+        why: &'static str,
+    },
+    /// It is about a pull: the words decide, and where they say nothing it is `otherwise`.
+    Pull {
+        /// The runtime's words.
+        words: &'t str,
+        /// The cause where they say nothing.
+        otherwise: Option<Cause>,
+    },
+    /// Nobody says what it is about: the words have to.
+    Ask {
+        /// The words.
+        words: &'t str,
+    },
+}
+
+/// Kubelet: waiting reasons and Events that are about something else. What the reasons of images
+/// are stands in [`gate`].
+const STRANGERS: [&str; 37] = [
+    // Waiting reasons (pkg/kubelet/container/sync_result.go, kuberuntime).
+    "ContainerCreating",
+    "PodInitializing",
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "PreCreateHookError",
+    "PreStartHookError",
+    "PostStartHookError",
+    "RunContainerError",
+    "RestartingAllContainers",
+    "Completed",
+    "Error",
+    "OOMKilled",
+    "ContainerStatusUnknown",
+    "StartError",
+    // Events (pkg/kubelet/events/event.go, kube-scheduler and controllers).
+    "Scheduled",
+    "FailedScheduling",
+    "Pulling",
+    "Pulled",
+    "Created",
+    "Started",
+    "Killing",
+    "Preempting",
+    "Evicted",
+    "Unhealthy",
+    "FailedMount",
+    "FailedAttachVolume",
+    "SuccessfulAttachVolume",
+    "FailedCreatePodSandBox",
+    "FailedPodSandBoxStatus",
+    "SandboxChanged",
+    "NetworkNotReady",
+    "FailedToRetrieveImagePullSecret",
+    "FailedSync",
+    "FailedPostStartHook",
+    "NodeNotReady",
+    "TaintManagerEviction",
+];
+
+const BACK_OFF: &str = "Back-off pulling image ";
+const FAILED: &str = "Failed to pull image ";
+
+/// Tells by reason and prefix what the text is.
+pub(super) fn gate<'t>(reason: &'t str, text: &'t str) -> Gate<'t> {
+    let decided = |cause, why| Gate::Decided { cause, words: reason, why };
+    let pull = |words, otherwise| Gate::Pull { words, otherwise };
+    let unread = Some(Cause::Unknown);
+    match reason {
+        "ErrImagePull" => pull(unwrapped(text), unread),
+        "ImagePullBackOff" => match repeated(text) {
+            Some((before, words)) => gate_before(before, words),
+            None => pull(text, unread),
+        },
+        "RegistryUnavailable" => pull(text, Some(Cause::RegistryUnavailable)),
+        "SignatureValidationFailed" => decided(
+            Some(Cause::SignatureRejected),
+            "the runtime's policy (CRI-O; the reason is known since Kubernetes 1.28)",
+        ),
+        "InvalidImageName" => decided(
+            Some(Cause::InvalidReference),
+            "the kubelet itself cannot read the reference (pkg/kubelet/images/image_manager.go)",
+        ),
+        "ErrImageNeverPull" => decided(
+            Some(Cause::NeverPullAbsent),
+            "the kubelet may not pull (pkg/kubelet/images/image_manager.go)",
+        ),
+        "ImageInspectError" => pull(text, Some(Cause::RuntimeUnavailable)),
+        _ if STRANGERS.contains(&reason) => {
+            decided(None, "a reason that is about something else than pulling an image")
+        }
+        _ if reason.contains(' ') => sentence(reason, text),
+        // No reason, an unknown one, or an Event's: `Failed` and `BackOff` are shared with containers
+        // that do not start.
+        _ => ask(text),
+    }
+}
+
+/// A back-off repeats no back-off: whatever it says, it is about a pull.
+fn gate_before<'t>(before: &'t str, words: &'t str) -> Gate<'t> {
+    match before {
+        "RegistryUnavailable" | "SignatureValidationFailed" => gate(before, words),
+        _ => Gate::Pull { words, otherwise: Some(Cause::Unknown) },
+    }
+}
+
+/// From 1.33 on the kubelet passes some errors on raw, in place of a reason (KEP-2535): most often
+/// that a pull secret cannot be read (`credentialprovider/secrets`).
+fn sentence<'t>(reason: &'t str, text: &'t str) -> Gate<'t> {
+    if reason.starts_with("failed to record image pull intent") {
+        return Gate::Pull { words: reason, otherwise: Some(Cause::RuntimeUnavailable) };
+    }
+    if reason != text || reason.starts_with("RuntimeClass") {
+        return ask(text);
+    }
+    Gate::Decided {
+        cause: Some(Cause::Unauthorized),
+        words: reason,
+        why: "a raw error in place of a reason: the kubelet cannot read the pull secret (KEP-2535)",
+    }
+}
+
+/// Reads the text alone: the kubelet's own words may say what it is about.
+fn ask(text: &str) -> Gate<'_> {
+    if let Some((before, words)) = repeated(text) {
+        return gate_before(before, words);
+    }
+    if let Some(reason) = text.strip_prefix("Error: ") {
+        match reason {
+            "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" => {
+                return Gate::Pull { words: text, otherwise: Some(Cause::Unknown) };
+            }
+            "InvalidImageName" | "ErrImageNeverPull" | "SignatureValidationFailed" => {
+                return gate(reason, "");
+            }
+            _ => {}
+        }
+    }
+    if text.starts_with(FAILED) || text.starts_with(BACK_OFF) {
+        return Gate::Pull { words: unwrapped(text), otherwise: Some(Cause::Unknown) };
+    }
+    Gate::Ask { words: text }
+}
+
+/// Whether a text that says nothing else is at least about pulling an image.
+pub(super) fn mentions_a_pull(text: &str) -> bool {
+    ["pull", "manifest", "registry", "image"].iter().any(|word| text.contains(word))
+}
+
+/// Reason and message of the failed pull before, which `ImagePullBackOff` repeats from 1.32 on:
+/// `Back-off pulling image "X": ErrImagePull: MESSAGE`.
+pub(super) fn repeated(text: &str) -> Option<(&str, &str)> {
+    let rest = after_quoted(text.strip_prefix(BACK_OFF)?)?.strip_prefix(": ")?;
+    Some(rest.split_once(": ").unwrap_or(("ErrImagePull", rest)))
+}
+
+/// The text without the kubelet's own words in front: `Failed to pull image "X": `.
+fn unwrapped(text: &str) -> &str {
+    let rest = text.strip_prefix(FAILED).and_then(after_quoted);
+    rest.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(text)
+}
+
+/// What follows a string that Go has quoted (`%q`).
+fn after_quoted(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix('"')?;
+    let mut escaped = false;
+    let end = rest.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })?;
+    rest.get(end + 1..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_failure_before_is_taken_out_of_a_back_off() {
+        for (text, expected) in [
+            (r#"Back-off pulling image "a:1""#, None),
+            (r#"Back-off pulling image "a:1": ErrImagePull: x: y"#, Some(("ErrImagePull", "x: y"))),
+            (r#"Back-off pulling image "a\":\" 1": ErrImagePull: x"#, Some(("ErrImagePull", "x"))),
+            (
+                r#"Back-off pulling image "a": RegistryUnavailable: image pull failed for a"#,
+                Some(("RegistryUnavailable", "image pull failed for a")),
+            ),
+            (r#"Back-off pulling image "a": odd"#, Some(("ErrImagePull", "odd"))),
+            ("Back-off restarting failed container", None),
+        ] {
+            assert_eq!(repeated(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Reading, on messages of people and machines.

@@ -1,0 +1,4 @@
+//! Pods in every shape that matters.
+
+#[cfg(test)]
+mod shapes;
