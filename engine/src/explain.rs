@@ -10,6 +10,7 @@ use crate::effect::{Event, EventType, Target};
 use crate::judge::Evidence;
 use crate::keys;
 use crate::lever::Annotations;
+use crate::message::mask;
 use crate::name::digest;
 use crate::objects::{Job, Meta};
 use crate::plan::Reported;
@@ -57,7 +58,7 @@ impl HoldRecord {
         Self {
             policy: policy.to_owned(),
             rule: rule.to_owned(),
-            image: image.to_owned(),
+            image: mask(image).into_owned(),
             cause: evidence.cause,
             sentence: format!(
                 "{}; {} (annotation {}={id}): {}",
@@ -206,7 +207,7 @@ fn pulls(evidence: &Evidence) -> String {
 
 /// What failed, and why: `image "x" does not exist in its registry (NotFound)`.
 fn what(image: &str, evidence: &Evidence) -> String {
-    let image = crate::api::clip(image, MOST_IMAGE);
+    let image = crate::api::clip(&mask(image), MOST_IMAGE);
     format!("image \"{image}\" {} ({})", evidence.cause.sentence(), evidence.cause)
 }
 
@@ -239,6 +240,29 @@ mod tests {
             for part in ["100 failed pulls", cause.next_step(), &hold.id] {
                 assert!(shown.contains(part), "{cause}: {part} is cut off: {shown}");
             }
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_reference_is_told_to_nobody() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let evidence =
+            Evidence { cause: Cause::InvalidReference, failed_pulls: 2, first: at(0), last: at(9) };
+        let (job, image) = (Job::default(), "https://bob:hunter2@r.io/app:1");
+        let hold = HoldRecord::new(&job, "p", "r", image, &evidence, at(1), at(2));
+        let target = Target {
+            kind: crate::effect::TargetKind::Job,
+            key: job.metadata.key(),
+            uid: job.metadata.uid,
+            resource_version: None,
+        };
+        let texts = [
+            format!("{:?}", hold.on_lever()),
+            hold.event(target.clone()).note,
+            report_event(target, None, image, &evidence, Reported::Rule).note,
+        ];
+        for text in texts {
+            assert!(text.contains("r.io/app:1") && !text.contains("hunter2"), "{text}");
         }
     }
 

@@ -7,8 +7,6 @@ use std::time::Duration;
 pub struct Timing {
     /// Pause after the first failed pull (kubelet: `imageBackOffPeriod`, 10 s), doubled each time.
     pub back_off_base: Duration,
-    /// Longest pause (kubelet: `MaxImageBackOff`, 300 s).
-    pub back_off_max: Duration,
     /// How long after the kubelet wrote the status that opened an `ErrImagePull` window no pull can
     /// be running: from the second failure on it writes up to 15 s after the failure, and the next
     /// pull comes no sooner than 20 s after it.
@@ -27,7 +25,6 @@ impl Timing {
     pub const fn kubelet() -> Self {
         Self {
             back_off_base: Duration::from_secs(10),
-            back_off_max: Duration::from_secs(300),
             moment: Duration::from_secs(5),
             anchor: Duration::from_secs(5),
             skew: Duration::from_secs(1),
@@ -46,7 +43,6 @@ impl Timing {
         let moment = scale(self.moment);
         Self {
             back_off_base: scale(self.back_off_base),
-            back_off_max: scale(self.back_off_max),
             moment,
             anchor: moment + Duration::from_secs(1),
             skew: self.skew,
@@ -54,16 +50,12 @@ impl Timing {
         }
     }
 
-    /// The most failed pulls that a Pod can have after a first one, `since` ago: the n-th follows
-    /// the one before at the earliest after a whole pause (kubelet.md: 0, 10, 30, 70, 150, ...).
-    pub fn most_failed_pulls(&self, since: Duration) -> u32 {
-        let (mut pulls, mut at, mut pause) = (1, self.back_off_base, self.back_off_base);
-        while at <= since && pulls < u32::MAX {
-            pulls += 1;
-            pause = (pause * 2).min(self.back_off_max);
-            at += pause;
-        }
-        pulls
+    /// The most failed pulls that a Pod of this age can have: no pull follows another sooner than
+    /// the shortest pause. The pauses grow (kubelet.md 2.3: 10, 20, 40, ... 300 s), but begin anew
+    /// when the kubelet does, which no object tells.
+    pub fn most_failed_pulls(&self, age: Duration) -> u32 {
+        let pauses = age.as_nanos().div_ceil(self.back_off_base.as_nanos().max(1));
+        u32::try_from(pauses).unwrap_or(u32::MAX).saturating_add(1)
     }
 }
 
@@ -73,9 +65,7 @@ mod tests {
 
     #[test]
     fn failed_pulls_come_no_faster_than_the_back_off() {
-        for (seconds, most) in
-            [(0, 1), (9, 1), (10, 2), (30, 3), (70, 4), (150, 5), (310, 6), (610, 7), (910, 8)]
-        {
+        for (seconds, most) in [(0, 1), (9, 2), (10, 2), (11, 3), (600, 61)] {
             assert_eq!(
                 Timing::kubelet().most_failed_pulls(Duration::from_secs(seconds)),
                 most,

@@ -42,8 +42,8 @@ impl Engine {
                 self.absent.remove(&kind);
                 self.listed.insert(kind, BTreeSet::new());
             }
-            Input::ListEnded(kind) => self.end_list(kind, false, now),
-            Input::KindAbsent(kind) => self.end_list(kind, true, now),
+            Input::ListEnded(kind) => self.end_list(kind, false),
+            Input::KindAbsent(kind) => self.end_list(kind, true),
             Input::Leadership(until) => {
                 let before = self.leader_until.is_some_and(|until| now.elapsed < until);
                 self.leader_until = until;
@@ -84,7 +84,7 @@ impl Engine {
     }
 
     /// A list is whole, or the kind is not served: what was not in the list is gone.
-    fn end_list(&mut self, kind: Kind, absent: bool, now: Now) {
+    fn end_list(&mut self, kind: Kind, absent: bool) {
         let seen = self.listed.remove(&kind).unwrap_or_default();
         let mut known: Vec<Uid> = match kind {
             Kind::Pod => self.index.pod_uids().collect(),
@@ -117,7 +117,7 @@ impl Engine {
             self.dirty_policies.extend(self.policy_states.keys().cloned());
         }
         if !was_synced && self.is_synced() {
-            self.bequeath_checkpoints(now);
+            self.bequeath_checkpoints();
             self.mark_all();
         }
     }
@@ -168,6 +168,9 @@ impl Engine {
         if let Some(row) = self.index.pod_mut(uid) {
             row.running = seen.running;
             row.ending = false;
+            for (image, track) in vacated.reclaim(uid) {
+                row.history.put_back(image, track);
+            }
             row.history.record(seen, arrival, now, &timing, |image| vacated.take(image));
             let started: Vec<&str> = row.history.newly_pulled(seen).collect();
             for image in started {
@@ -175,7 +178,7 @@ impl Engine {
                 self.started_after_audit(job, image);
             }
         }
-        self.restore_pod(uid, job, now);
+        self.restore_pod(uid, job, seen, now);
         if let Some(row) = self.index.job_mut(job) {
             row.vacated = vacated;
         }
@@ -188,8 +191,8 @@ impl Engine {
         row.running = false;
         let (job, history) = (row.job, std::mem::take(&mut row.history));
         if let Some(row) = self.index.job_mut(job) {
-            for (image, runs) in history.into_runs() {
-                row.vacated.leave(image, runs);
+            for (image, track) in history.into_tracks() {
+                row.vacated.leave(uid, image, track);
             }
         }
     }

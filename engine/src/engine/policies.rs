@@ -13,7 +13,8 @@ use crate::engine::{Due, Engine};
 use crate::explain::HoldRecord;
 use crate::lever::Lever;
 use crate::objects::{Job, Key, Policy, Uid};
-use crate::record::{Run, Runs};
+use crate::observe::Observation;
+use crate::record::{Run, Runs, Track};
 use crate::time::Now;
 
 /// One policy.
@@ -191,8 +192,8 @@ impl Engine {
         }
     }
 
-    /// Puts back what the checkpoints say of a Pod that has just been seen failing.
-    pub(super) fn restore_pod(&mut self, pod: Uid, job: Uid, now: Now) {
+    /// Puts back what the checkpoints say of a Pod that has just been seen.
+    pub(super) fn restore_pod(&mut self, pod: Uid, job: Uid, seen: &Observation<'_>, now: Now) {
         let uid = pod.to_string();
         let most = self.most_failed_pulls(pod, now);
         for state in self.policy_states.values_mut() {
@@ -200,10 +201,8 @@ impl Engine {
                 .checkpoint
                 .extract_if(.., |entry| entry.pod_uid == uid && Uid::parse(&entry.uid) == job);
             for entry in found {
-                if let Some(row) = self.index.pod_mut(pod)
-                    && row.history.track(&entry.image).is_some()
-                {
-                    row.history.restore(&entry.image, checkpoint_runs(&entry, most));
+                if let Some(row) = self.index.pod_mut(pod) {
+                    row.history.restore(seen, &entry.image, checkpoint_runs(&entry, most));
                 }
             }
         }
@@ -211,21 +210,18 @@ impl Engine {
 
     /// What is left of the checkpoints belongs to Pods that are gone: those that replace them take
     /// it over. Called once, when everything has been listed.
-    pub(super) fn bequeath_checkpoints(&mut self, now: Now) {
+    pub(super) fn bequeath_checkpoints(&mut self) {
         let states = self.policy_states.values_mut();
         let left: Vec<FailingJob> =
             states.flat_map(|state| std::mem::take(&mut state.checkpoint)).collect();
         for entry in left {
             let pod = Uid::parse(&entry.pod_uid);
             let job = Uid::parse(&entry.uid);
-            let most = self.most_failed_pulls(pod, now);
-            if let Some(row) = self.index.pod_mut(pod) {
-                if row.history.track(&entry.image).is_some() {
-                    row.history.restore(&entry.image, checkpoint_runs(&entry, most));
-                }
-            } else if let Some(row) = self.index.job_mut(job) {
+            // What a living Pod had counted was put back when it was seen.
+            let is_living = self.index.pod(pod).is_some_and(|row| !row.ending);
+            if !is_living && let Some(row) = self.index.job_mut(job) {
                 let image = Arc::from(entry.image.as_str());
-                row.vacated.leave(image, checkpoint_runs(&entry, u32::MAX));
+                row.vacated.leave(pod, image, Track::of(checkpoint_runs(&entry, u32::MAX)));
             }
         }
     }

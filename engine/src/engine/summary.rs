@@ -15,6 +15,7 @@ use crate::engine::policies::PolicyState;
 use crate::engine::{Due, Engine};
 use crate::explain::seconds;
 use crate::input::Kind;
+use crate::message::mask;
 use crate::objects::Key;
 use crate::plan::is_available;
 use crate::time::Now;
@@ -97,7 +98,7 @@ impl Engine {
                     job: job.name.clone(),
                     uid: uid.to_string(),
                     pod_uid: note.pod.to_string(),
-                    image: clip(image, bounds::IMAGE),
+                    image: clip(&mask(image), bounds::IMAGE),
                     cause: note.evidence.cause,
                     failed_pulls: note.evidence.failed_pulls,
                     first_failure_time: seconds(note.evidence.first),

@@ -12,7 +12,7 @@ const MIRRORS_END: &[u8] = b"]):";
 const ARTIFACT: &[u8] = b"; artifact err:";
 
 /// How the next error of a list begins. A comma alone also stands inside of errors.
-const BEGINNINGS: [&[u8]; 15] = [
+const BEGINNINGS: [&[u8]; 19] = [
     b"rpc error: ",
     b"failed to ",
     b"unable to ",
@@ -28,6 +28,10 @@ const BEGINNINGS: [&[u8]; 15] = [
     b"unexpected status",
     b"unauthorized",
     b"toomanyrequests",
+    b"cannot ",
+    b"short name ",
+    b"short-name ",
+    b"get image config descriptor: ",
 ];
 
 /// The errors in a blanked text. An error that is cut off is followed by an empty one: what it would

@@ -11,7 +11,10 @@ pub(super) const BLANK: u8 = 0;
 
 /// The text without what is no evidence, byte by byte.
 pub(super) fn blank(text: &str, image: &str) -> Vec<u8> {
-    let mut bytes: Vec<u8> = text.bytes().map(|b| if b == BLANK { b' ' } else { b }).collect();
+    let mut bytes = text.as_bytes().to_vec();
+    if text.contains('\0') {
+        bytes.iter_mut().filter(|byte| **byte == BLANK).for_each(|byte| *byte = b' ');
+    }
     if is_shapeless(image) {
         blank_named(text, image, &mut bytes);
     }
@@ -93,7 +96,7 @@ struct Lexer<'b> {
     code_until: Option<usize>,
     /// The two words before, the nearest first.
     before: [Word; 2],
-    /// What follows is a list of names, up to the end of the error.
+    /// In the list of names of a certificate.
     names: bool,
 }
 
@@ -104,9 +107,6 @@ impl Lexer<'_> {
                 b'"' => self.quote(),
                 b'\'' => self.apostrophe(),
                 _ if is_boundary(byte) => {
-                    if matches!(byte, b';' | b'\n' | b']' | b')') {
-                        self.names = false;
-                    }
                     self.at += 1;
                 }
                 _ => self.word(),
@@ -116,13 +116,6 @@ impl Lexer<'_> {
 
     fn byte(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
-    }
-
-    /// The word in lower case is this one.
-    fn is(&self, word: Word, text: &str) -> bool {
-        self.bytes
-            .get(word.start..word.end)
-            .is_some_and(|w| w.eq_ignore_ascii_case(text.as_bytes()))
     }
 
     /// A quoted text: a name if it has no space in it, words otherwise.
@@ -139,7 +132,6 @@ impl Lexer<'_> {
         if content.iter().any(u8::is_ascii_whitespace) {
             if !escaped {
                 self.quoted_until = Some(end);
-                self.names = false;
             }
             return;
         }
@@ -195,23 +187,23 @@ impl Lexer<'_> {
         let start = self.at;
         let rest = self.bytes.get(start..).unwrap_or_default();
         let mut length = rest.iter().position(|b| is_boundary(*b)).unwrap_or(rest.len());
-        if contains(rest.get(..length).unwrap_or_default(), b"://") {
+        if is_url(rest.get(..length).unwrap_or_default()) {
             // URLs may have commas and brackets in them.
             length = rest.iter().position(|b| ends_url(*b)).unwrap_or(rest.len());
         }
         self.at = start + length.max(1);
-        let end = self.trimmed(start, start + length);
-        let word = Word { start, end };
+        let word = Word { start, end: self.trimmed(start, start + length) };
         if self.is_name(word) {
-            fill(self.bytes, start..end);
+            fill(self.bytes, word.start..word.end);
         }
-        let of_a_certificate = self.is(word, "for") && self.is(self.before[0], "valid");
-        if of_a_certificate {
-            self.names = true; // `x509: certificate is valid for a, b, not c`
-        } else if end < self.at && self.byte(self.at - 1) == Some(b':') {
-            self.names = false;
+        if self.text(word) == b"for" && self.text(self.before[0]) == b"valid" {
+            self.names = true;
         }
         self.push(word);
+    }
+
+    fn text(&self, word: Word) -> &[u8] {
+        self.bytes.get(word.start..word.end).unwrap_or_default()
     }
 
     fn push(&mut self, word: Word) {
@@ -226,78 +218,109 @@ impl Lexer<'_> {
     }
 
     /// Whether a word only names something.
-    fn is_name(&self, word: Word) -> bool {
-        let text = self.bytes.get(word.start..word.end).unwrap_or_default();
+    fn is_name(&mut self, word: Word) -> bool {
+        let listed = self.names && self.is_listed(word);
+        let text = self.text(word);
         if text.is_empty() || text.first() == Some(&BLANK) {
             return false;
         }
-        let follows = self.bytes.get(self.before[0].end..word.start) == Some(b" ".as_slice());
-        self.names || has_shape(text, self.bytes.get(word.end..)) || follows && self.is_announced()
+        listed || has_shape(text, self.bytes.get(word.end..)) || self.is_announced(word)
+    }
+
+    /// What stands between the word before and this one.
+    fn gap(&self, word: Word) -> &[u8] {
+        self.bytes.get(self.before[0].end..word.start).unwrap_or_default()
+    }
+
+    /// Whether a word of a certificate's list is a name: `certificate is valid for a, b, not c` (Go:
+    /// x509.HostnameError). The list ends with the name after `not`, or where it is none.
+    fn is_listed(&mut self, word: Word) -> bool {
+        let (near, gap) = (self.text(self.before[0]), self.gap(word));
+        let (first, next) = (near == b"for" && gap == b" ", gap == b", ");
+        let denied = near == b"not" && gap == b" ";
+        let not = next && self.text(word) == b"not";
+        self.names = first || next;
+        (first || next || denied) && !not
     }
 
     /// Whether the words before say that a name follows.
-    fn is_announced(&self) -> bool {
+    fn is_announced(&self, word: Word) -> bool {
         let [near, far] = self.before;
-        let pair = |first, second| self.is(far, first) && self.is(near, second);
-        self.is(near, "lookup")                     // Go: net.DNSError
-            || pair("from", "host")                 // containerd 1.6: `pulling from host H failed`
-            || pair("container", "registry")        // CRI-O: `pinging container registry H`
-            || pair("reading", "manifest")          // CRI-O: `reading manifest TAG in REPOSITORY`
-            || pair("manifest", "for")              // Docker: `manifest for R not found`
-            || pair("denied", "for")                // Docker: `pull access denied for R, ...`
-            || pair("failed", "for")                // kubelet: `image pull failed for R because`
-            || pair("image", "name")                // CRI-O: `but image name R returns ambiguous list`
-            || pair("certificate", "for")           // Go: `cannot validate certificate for H`
-            || pair("to", "match")                  // Go: `but wanted to match H`
-            || self.opens_with(near, "[manifests")  // containerd 1.6: `[manifests TAG]`
-            || self.opens_with(near, "[blobs")
-            || self.is_exactly(near, "Tag") // Docker before 17: `Tag T not found in repository R`
-    }
-
-    fn opens_with(&self, word: Word, text: &str) -> bool {
-        let start = word.start.saturating_sub(1);
-        word.start > 0 && self.bytes.get(start..word.end) == Some(text.as_bytes())
-    }
-
-    fn is_exactly(&self, word: Word, text: &str) -> bool {
-        self.bytes.get(word.start..word.end) == Some(text.as_bytes())
+        let announced = match (self.text(far), self.text(near)) {
+            // Go: net.DNSError; Docker before 17: `Tag T not found in repository R`.
+            (_, b"lookup" | b"Tag")
+            | (b"from", b"host")          // containerd 1.6: `pulling from host H failed`
+            | (b"container", b"registry") // CRI-O: `pinging container registry H`
+            | (b"reading", b"manifest")   // CRI-O: `reading manifest TAG in REPOSITORY`
+            | (b"image", b"name")         // CRI-O: `but image name R returns ambiguous list`
+            | (b"to", b"match")           // Go: `but wanted to match H`
+            // Docker: `manifest for R not found`, `pull access denied for R, ...`; kubelet: `image
+            // pull failed for R because`; Go: `cannot validate certificate for H`.
+            | (b"manifest" | b"denied" | b"failed" | b"certificate", b"for") => true,
+            // containerd 1.6: `[manifests TAG]`
+            (_, b"manifests" | b"blobs") => {
+                near.start.checked_sub(1).and_then(|at| self.byte(at)) == Some(b'[')
+            }
+            _ => false,
+        };
+        announced && self.gap(word) == b" "
     }
 }
 
 fn is_boundary(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || b"\"()[],;<>|`\\".contains(&byte)
+    matches!(
+        byte,
+        b' ' | b'\n'
+            | b'\t'
+            | b'\r'
+            | 0x0c
+            | b'"'
+            | b'('
+            | b')'
+            | b'['
+            | b']'
+            | b','
+            | b';'
+            | b'<'
+            | b'>'
+            | b'|'
+            | b'`'
+            | b'\\'
+    )
 }
 
 fn ends_url(byte: u8) -> bool {
     byte.is_ascii_whitespace() || b"\"\\<>".contains(&byte)
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+fn is_url(word: &[u8]) -> bool {
+    word.iter().zip(word.iter().skip(1)).any(|pair| pair == (&b'/', &b'/'))
+        && word.windows(3).any(|window| window == b"://")
 }
 
 /// Whether a word has the shape of a reference, URL, host, address, digest, path or media type.
 fn has_shape(word: &[u8], after: Option<&[u8]>) -> bool {
+    let (mut shaped, mut hexadecimal, mut digits) = (false, true, 0);
+    for (at, byte) in word.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'a'..=b'f' | b'A'..=b'F' => {}
+            b'/' | b'@' => shaped = true,
+            b':' | b'.' if at > 0 => shaped = true,
+            b'%' => shaped |= word.get(at..).is_some_and(is_percent_encoded),
+            _ => hexadecimal = false,
+        }
+    }
     // The one word of an error that looks like a path: `i/o timeout`.
-    if word.eq_ignore_ascii_case(b"i/o")
-        && after.is_some_and(|after| after.starts_with(b" timeout"))
-    {
+    let timeout = || after.is_some_and(|after| after.starts_with(b" timeout"));
+    if shaped && word.eq_ignore_ascii_case(b"i/o") && timeout() {
         return false;
     }
-    let inner = |byte: u8| word.iter().skip(1).any(|b| *b == byte);
-    let shaped = word.contains(&b'/')
-        || word.contains(&b'@')
-        || inner(b':')
-        || inner(b'.')
-        || word.windows(3).any(is_percent_encoded);
-    let hex = word.len() >= 8
-        && word.iter().all(u8::is_ascii_hexdigit)
-        && word.iter().any(u8::is_ascii_digit);
-    shaped || hex
+    shaped || hexadecimal && word.len() >= 8 && digits > 0
 }
 
-fn is_percent_encoded(window: &[u8]) -> bool {
-    matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+fn is_percent_encoded(text: &[u8]) -> bool {
+    matches!(text, [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

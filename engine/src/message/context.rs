@@ -4,7 +4,7 @@ use super::phrases::{Rule, rule};
 use crate::cause::Cause;
 
 /// The words that announce an HTTP status.
-pub(super) const ANNOUNCING: [&str; 8] = [
+pub(super) const ANNOUNCING: [&str; 10] = [
     "unexpected status", // containerd 1.x and 2.x: remotes/docker, remotes/errors
     "status code",       // containerd 1.6 `failed with status code [manifests v1]: 404`
     "statuscode",        // CRI-O: containers/image `StatusCode: 404, "<body>"`
@@ -12,6 +12,8 @@ pub(super) const ANNOUNCING: [&str; 8] = [
     "http status",       // credential helpers and proxies
     "http error",        // credential providers
     "error parsing http", // Docker: `error parsing HTTP 404 response body`
+    "http code",         // containers/image before 5.0
+    "error: status",     // Docker 1.x: `Error: Status 403 trying to pull repository R`
     "response code",     // Artifactory and proxies
 ];
 

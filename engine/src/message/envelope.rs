@@ -30,7 +30,7 @@ pub(super) enum Gate<'t> {
 
 /// Kubelet: waiting reasons and Events that are about something else. What the reasons of images
 /// are stands in [`gate`].
-const STRANGERS: [&str; 37] = [
+const STRANGERS: [&str; 44] = [
     // Waiting reasons (pkg/kubelet/container/sync_result.go, kuberuntime).
     "ContainerCreating",
     "PodInitializing",
@@ -66,7 +66,14 @@ const STRANGERS: [&str; 37] = [
     "SandboxChanged",
     "NetworkNotReady",
     "FailedToRetrieveImagePullSecret",
-    "FailedSync",
+    "FailedCreate",
+    "FailedDelete",
+    "FailedKillPod",
+    "BackoffLimitExceeded",
+    "FreeDiskSpaceFailed",
+    "ImageGCFailed",
+    "ContainerGCFailed",
+    "ProvisioningFailed",
     "FailedPostStartHook",
     "NodeNotReady",
     "TaintManagerEviction",
@@ -139,6 +146,9 @@ fn ask(text: &str) -> Gate<'_> {
     if let Some((before, words)) = repeated(text) {
         return gate_before(before, words);
     }
+    if let Some((reason, words)) = started(text) {
+        return gate(reason, words);
+    }
     if let Some(reason) = text.strip_prefix("Error: ") {
         match reason {
             "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" => {
@@ -154,6 +164,18 @@ fn ask(text: &str) -> Gate<'_> {
         return Gate::Pull { words: unwrapped(text), otherwise: Some(Cause::Unknown) };
     }
     Gate::Ask { words: text }
+}
+
+/// Reason and message in an error of a sync: `failed to "StartContainer" for "C" with ErrImagePull:
+/// "MESSAGE"` (pkg/kubelet/container/sync_result.go, as Events of kubelets before 1.7 and logs have
+/// it).
+fn started(text: &str) -> Option<(&str, &str)> {
+    let (_, rest) = text.split_once("failed to \"StartContainer\" for ")?;
+    if rest.starts_with("\"POD\"") {
+        return Some(("FailedCreatePodSandBox", rest)); // the sandbox's own container, up to 1.6
+    }
+    let (reason, words) = after_quoted(rest)?.strip_prefix(" with ")?.split_once(": ")?;
+    Some((reason, words.trim_start_matches('"')))
 }
 
 /// Whether a text that says nothing else is at least about pulling an image.
@@ -189,6 +211,12 @@ fn after_quoted(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_error_of_a_sync_names_reason_and_message() {
+        let text = r#"skipping: failed to "StartContainer" for "a" with ErrImagePull: "x: y""#;
+        assert_eq!(started(text), Some(("ErrImagePull", "x: y\"")));
+    }
 
     #[test]
     fn the_failure_before_is_taken_out_of_a_back_off() {

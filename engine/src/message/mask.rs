@@ -75,9 +75,9 @@ fn in_url(url: &str, offset: usize, secrets: &mut Vec<Range<usize>>) {
     let mut at = query;
     for pair in url.get(query..).unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or(("", pair));
+        let start = at + pair.len() - value.len();
         let value = value.trim_end_matches([':', '.']);
         if !value.is_empty() && !OPEN_PARAMETERS.contains(&key) {
-            let start = at + if key.is_empty() { 0 } else { key.len() + 1 };
             secrets.push(offset + start..offset + start + value.len());
         }
         at += pair.len() + 1;
@@ -193,16 +193,13 @@ fn looks_random(word: &str, least: usize) -> bool {
 
 /// Private keys and certificates in PEM, to their end or to that of the text.
 fn find_pem(text: &str, secrets: &mut Vec<Range<usize>>) {
+    const DASHES: &str = "-----";
+    let find = |from: usize, part: &str| Some(from + text.get(from..)?.find(part)?);
     let mut at = 0;
-    while let Some(start) = text.get(at..).and_then(|rest| rest.find("-----BEGIN ")).map(|i| at + i)
-    {
-        let rest = text.get(start..).unwrap_or_default();
-        let end = rest
-            .find("-----END ")
-            .and_then(|end| Some(end + rest.get(end..)?.find("-----\n").unwrap_or(0)));
-        let end = end.map_or(text.len(), |end| start + end);
-        secrets.push(start..end);
-        at = end.max(start + 1);
+    while let Some(start) = find(at, "-----BEGIN ") {
+        let last = find(start, "-----END ").and_then(|end| find(end + DASHES.len(), DASHES));
+        at = last.map_or(text.len(), |last| last + DASHES.len());
+        secrets.push(start..at);
     }
 }
 
@@ -236,6 +233,7 @@ mod tests {
                 "app:1@sha256:1212121212121212121212121212121212121212121212121212121212121212",
             ),
             ("-----BEGIN RSA PRIVATE KEY-----\nMIIE", "***"),
+            ("a -----BEGIN X-----\nMIIE\n-----END X----- b", "a *** b"),
             ("unauthorized: authentication required", "unauthorized: authentication required"),
             ("invalid token: token expired", "invalid token: token expired"),
         ] {

@@ -90,10 +90,10 @@ pub(super) fn first(error: &[u8], raw: &[u8], strangers: bool) -> Option<Found> 
             }
             Some(Meaning::Eof(index)) if ends_error(error, &words) => consider(*index, words),
             Some(Meaning::Announces) => {
-                if let Some((status, digits)) = status_after(error, words.end)
+                if let Some((status, at)) = status_after(error, words.end)
                     && let Some(index) = rule_of(status)
                 {
-                    consider(index, words.start..digits.end);
+                    consider(index, status_words(error, at));
                 }
             }
             Some(Meaning::OfToken) => of_token = true,
@@ -131,29 +131,41 @@ fn is_whole(error: &[u8], words: &Range<usize>) -> bool {
     !(first && in_word(before) || last && in_word(error.get(words.end)))
 }
 
+/// The longest reason phrase of HTTP has about this many bytes (RFC 9110).
+const MOST_PHRASE: usize = 40;
+
 /// At most so many words stand between the announcement and the status:
 /// `unexpected status from HEAD request to <URL>: 403`.
 const MOST_WORDS: usize = 6;
 
-/// The HTTP status that follows, in the same line.
-fn status_after(error: &[u8], from: usize) -> Option<(u16, Range<usize>)> {
-    let line = error.get(from..)?;
-    let end = line.iter().position(|b| *b == b'\n').unwrap_or(line.len());
-    let mut at = 0;
+/// The HTTP status that follows in the same line: where its digits stand.
+fn status_after(error: &[u8], from: usize) -> Option<(u16, usize)> {
+    let is_gap = |b: &u8| b.is_ascii_whitespace() || b":=,[](\"".contains(b);
+    let mut at = from;
     for _ in 0..MOST_WORDS {
-        let is_gap = |b: &u8| b.is_ascii_whitespace() || b":=,[](\"".contains(b);
-        at += line.get(at..end)?.iter().position(|b| !is_gap(b))?;
-        let word = line.get(at..end)?;
-        let length = word.iter().position(is_gap).unwrap_or(word.len());
-        let word = word.get(..length)?;
+        let gap = error.get(at..)?.iter().take_while(|b| is_gap(b));
+        if gap.clone().any(|b| *b == b'\n') {
+            return None;
+        }
+        at += gap.count();
+        let length = error.get(at..)?.iter().take_while(|b| !is_gap(b)).count();
+        let word = error.get(at..at + length)?;
         if let [hundreds @ b'1'..=b'5', tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = word {
             let digit = |byte: &u8| u16::from(byte - b'0');
-            let status = digit(hundreds) * 100 + digit(tens) * 10 + digit(ones);
-            return Some((status, from + at..from + at + 3));
+            return Some((digit(hundreds) * 100 + digit(tens) * 10 + digit(ones), at));
         }
         at += length;
     }
     None
+}
+
+/// A status with the words behind it: `404 Not Found`.
+fn status_words(error: &[u8], at: usize) -> Range<usize> {
+    let after = error.get(at + 3..).unwrap_or_default();
+    let is_text = |b: &&u8| b.is_ascii_alphabetic() || **b == b' ';
+    let text = after.iter().take(MOST_PHRASE).take_while(is_text).count();
+    let words = after.get(..text).unwrap_or_default();
+    at..at + 3 + words.iter().rposition(|b| *b != b' ').map_or(0, |last| last + 1)
 }
 
 /// Words that `not found` may follow when it is about the image.
@@ -164,7 +176,7 @@ const NAMED: [&[u8]; 9] =
 fn follows_a_name(error: &[u8], at: usize) -> bool {
     let before = error.get(..at).unwrap_or_default();
     let is_gap = |b: &u8| b.is_ascii_whitespace() || b":\"')".contains(b);
-    let Some(last) = before.iter().rposition(|b| !is_gap(b)) else { return true };
+    let Some(last) = before.iter().rposition(|b| !is_gap(b)) else { return false };
     let before = before.get(..=last).unwrap_or_default();
     let start = before.iter().rposition(|b| !b.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
     before.last() == Some(&BLANK)
@@ -180,6 +192,9 @@ fn ends_error(error: &[u8], words: &Range<usize>) -> bool {
     let alone = before.is_empty() || before.ends_with(b": ");
     alone && after.iter().find(|b| !b.is_ascii_whitespace()).is_none_or(|b| b"])\",;".contains(b))
 }
+
+/// A digest and a media type fit into so many bytes.
+const MOST_DESCRIPTOR: usize = 400;
 
 /// Media types that containerd asks for and knows (images/mediatypes.go). What it could not fetch of
 /// these is missing.
@@ -198,6 +213,7 @@ const KNOWN_TYPES: [&str; 9] = [
 /// The words, where the media type in brackets behind them is none that containerd knows.
 fn strange_media_type(raw: &[u8], words: Range<usize>) -> Option<Range<usize>> {
     let after = raw.get(words.end..)?;
+    let after = after.get(..after.len().min(MOST_DESCRIPTOR))?;
     let open = after.iter().position(|b| *b == b'(')? + 1;
     let length = after.get(open..)?.iter().position(|b| *b == b')')?;
     let media_type = after.get(open..open + length)?;

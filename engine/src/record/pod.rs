@@ -156,8 +156,15 @@ impl PodHistory {
         self.tracks.get(image)
     }
 
-    /// Puts a checkpoint's count in, where it is higher than what has been seen since.
-    pub fn restore(&mut self, image: &str, runs: Runs) {
+    /// Puts a checkpoint's count in, where it is higher than what has been seen since. `seen` is the
+    /// newest status: an image that it shows on the node, or not at all, has no failures any more.
+    /// That it shows no failure right now says nothing: a kubelet that has just started does not
+    /// remember any (kubelet.md 3.3).
+    pub fn restore(&mut self, seen: &Observation<'_>, image: &str, runs: Runs) {
+        let standing = seen.images.iter().find(|i| i.image == image).map(|i| i.standing);
+        if standing.is_none_or(|standing| standing == Standing::Pulled) {
+            return;
+        }
         let track = self.tracks.entry(Arc::from(image)).or_default();
         let seen = std::mem::take(&mut track.runs);
         // A back-off without a message (up to 1.31) contradicts nothing.
@@ -180,12 +187,15 @@ impl PodHistory {
         self.tracks.values_mut().for_each(Track::forgive);
     }
 
-    /// Gives the counts away: the Pod is gone.
-    pub fn into_runs(self) -> impl Iterator<Item = (Arc<str>, Runs)> {
-        self.tracks
-            .into_iter()
-            .filter(|(_, track)| !track.runs.is_empty())
-            .map(|(image, track)| (image, track.runs))
+    /// Gives away what was counted: the Pod is gone, or has ended.
+    pub fn into_tracks(self) -> impl Iterator<Item = (Arc<str>, Track)> {
+        self.tracks.into_iter().filter(|(_, track)| !track.runs.is_empty())
+    }
+
+    /// Takes back what it had given away: the Pod lives after all.
+    pub fn put_back(&mut self, image: Arc<str>, mut track: Track) {
+        track.opened = None;
+        self.tracks.insert(image, track);
     }
 }
 

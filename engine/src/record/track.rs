@@ -119,6 +119,11 @@ impl Track {
         Step::Nothing
     }
 
+    /// What a checkpoint holds of a Pod that is gone.
+    pub fn of(runs: Runs) -> Self {
+        Self { runs, ..Self::default() }
+    }
+
     /// Starts the count anew and keeps what the status shows now.
     pub fn forgive(&mut self) {
         // A forgiven window is still open: it must not count when it is seen again.

@@ -2,33 +2,48 @@
 
 use std::sync::Arc;
 
-use super::Runs;
+use super::{Runs, Track};
+use crate::objects::Uid;
 
 /// Beyond so many the lowest go: under-counting is allowed.
 const MOST: usize = 64;
 
 /// The counts that wait for an heir, within one job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Vacated(Vec<(Arc<str>, Runs)>);
+pub struct Vacated(Vec<Left>);
+
+/// What one Pod had counted for one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Left {
+    pod: Uid,
+    image: Arc<str>,
+    track: Track,
+}
 
 impl Vacated {
     /// A Pod is gone, and had counted this.
-    pub fn leave(&mut self, image: Arc<str>, runs: Runs) {
-        self.0.push((image, runs));
-        self.0.sort_by_key(|(_, runs)| std::cmp::Reverse(runs.failed_pulls()));
+    pub fn leave(&mut self, pod: Uid, image: Arc<str>, track: Track) {
+        self.0.push(Left { pod, image, track });
+        self.0.sort_by_key(|left| std::cmp::Reverse(left.track.runs.failed_pulls()));
         self.0.truncate(MOST);
     }
 
     /// A Pod that came later fails for the first time: it takes the highest count of the image.
     /// Each count has one heir, so that 64 Pods that failed once and are replaced make no 65.
     pub fn take(&mut self, image: &str) -> Option<Runs> {
-        let at = self.0.iter().position(|(name, _)| **name == *image)?;
-        Some(self.0.remove(at).1)
+        let at = self.0.iter().position(|left| *left.image == *image)?;
+        Some(self.0.remove(at).track.runs)
+    }
+
+    /// A Pod that seemed to have ended lives: a phase that somebody else wrote was taken back by the
+    /// kubelet (live.md 0.6). It goes on from what it had counted, and inherits nothing of itself.
+    pub fn reclaim(&mut self, pod: Uid) -> impl Iterator<Item = (Arc<str>, Track)> {
+        self.0.extract_if(.., move |left| left.pod == pod).map(|left| (left.image, left.track))
     }
 
     /// The image has started somewhere in the job: what gone Pods said of it is over.
     pub fn settle(&mut self, image: &str) {
-        self.0.retain(|(name, _)| **name != *image);
+        self.0.retain(|left| *left.image != *image);
     }
 
     /// Forgets all.

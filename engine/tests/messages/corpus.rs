@@ -25,12 +25,23 @@ impl Row {
     }
 
     pub(crate) fn read(&self) -> Option<Cause> {
-        read(Some(&self.reason), &self.message, Some(&self.image)).cause
+        let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        read(given(&self.reason), &self.message, given(&self.image)).cause
     }
 }
 
+/// Messages that were produced by a registry that fails on purpose.
 pub(crate) fn rows() -> Vec<Row> {
-    include_str!("corpus.tsv").lines().filter(|line| !line.starts_with('#')).map(row).collect()
+    parsed(include_str!("corpus.tsv"))
+}
+
+/// Messages that people showed in public, each with where.
+fn wild() -> Vec<Row> {
+    parsed(include_str!("wild.tsv"))
+}
+
+fn parsed(table: &str) -> Vec<Row> {
+    table.lines().filter(|line| !line.starts_with('#')).map(row).collect()
 }
 
 fn row(line: &str) -> Row {
@@ -84,10 +95,20 @@ fn real_messages_are_read_right() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "`cargo test -- --nocapture` shows the tables")]
+fn messages_of_the_wild_are_read_right() {
+    let rows = wild();
+    let score = Score::of(rows.iter().map(|row| (row, row.read())));
+    println!("{score}");
+    assert!(score.exact() >= 0.97, "{:.1} % are exact", 100.0 * score.exact());
+}
+
+#[test]
 fn nothing_that_may_go_through_later_is_called_permanent() {
     let class = |cause: Option<Cause>| cause.map(Cause::class);
     let wrong: Vec<String> = rows()
         .iter()
+        .chain(&wild())
         .filter(|row| {
             let read = row.read();
             class(read) == Some(Class::Permanent)

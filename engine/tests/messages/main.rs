@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod cut;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod score;

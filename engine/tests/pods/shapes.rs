@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dislodge_engine::cause::Cause;
 use dislodge_engine::objects::Pod;
-use dislodge_engine::observe::{Failure, Standing, observe};
+use dislodge_engine::observe::{Failure, ImageSeen, Observation, Standing, observe};
 use dislodge_engine::record::{Arrival, PodHistory, Run, Runs};
 use dislodge_engine::time::Now;
 use dislodge_engine::timing::Timing;
@@ -91,7 +91,10 @@ fn each_shape_of_a_pod_counts_what_it_should() {
         if known > 0 {
             let cause = before.cause.as_deref().map_or(Cause::NotFound, cause);
             let run = Run { cause, failed_pulls: known, first: second(0), last: second(70) };
-            history.restore(&image, Runs::of(run));
+            let mut shown = Observation::default();
+            let standing = Standing::Wanted;
+            shown.images.push(ImageSeen { image: &image, container: "", standing, always: false });
+            history.restore(&shown, &image, Runs::of(run));
         }
         let now = Now { elapsed: Duration::from_secs(100), wall: second(100) };
         let arrival = Arrival { listed: true, wrote: Some(second(99)) };

@@ -5,6 +5,7 @@
     reason = "a test picks the one variant that it is about"
 )]
 
+mod counting;
 #[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
 mod stage;
 
@@ -400,40 +401,6 @@ fn audit_says_what_it_would_have_done_and_learns_that_it_would_have_been_wrong()
     let status = status_of(&after).unwrap();
     assert_eq!((status.audit.would_have_acted, status.audit.later_started), (1, 1));
     assert!(status.failing.is_empty());
-}
-
-#[test]
-fn after_a_restart_the_count_goes_on_from_the_checkpoint() {
-    let mut stage = Stage::unsynced();
-    stage.lead();
-    for kind in [Kind::Policy, Kind::LocalQueue, Kind::Workload, Kind::Job, Kind::Pod] {
-        stage.give(Input::ListBegun(kind));
-    }
-    let checkpoint = json!({"observedGeneration": 1, "failing": [{
-        "job": "train", "uid": uid(stage::JOB), "podUid": uid(POD), "image": IMAGE,
-        "cause": "NotFound", "failedPulls": 2, "state": "Counting",
-        "firstFailureTime": "2026-11-24T08:15:00Z", "lastFailureTime": "2026-11-24T08:16:00Z"}]});
-    stage.policy_with_status(enforce(3), checkpoint);
-    stage.queue();
-    stage.job(json!({}));
-    stage.workload(true, Some("2026-11-24T08:10:00Z"), json!({}));
-    let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": ""}});
-    let pod = stage.pod_object(POD, waiting);
-    stage.give(Input::Pod(Change::Listed(pod)));
-    for kind in [Kind::Policy, Kind::LocalQueue, Kind::Workload, Kind::Job, Kind::Pod] {
-        stage.give(Input::ListEnded(kind));
-    }
-    let effects = stage.answer(Outcome::Applied);
-    assert!(short(&effects).is_empty());
-    stage.wait(20);
-    stage.pod(POD, "ErrImagePull", MISSING);
-    stage.wait(1);
-    assert!(
-        short(&stage.answer(Outcome::Applied)).is_empty(),
-        "the first window seen is no moment"
-    );
-    stage.fail(POD);
-    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
 }
 
 #[test]

@@ -70,10 +70,12 @@ fn what_names_something_is_blanked_and_what_says_something_stays() {
         ("wanted to match denied", "wanted to match ·"),
         (
             "x509: certificate is valid for a, denied, not eof; forbidden",
-            "x509: certificate is valid for ·, ·, · ·; forbidden",
+            "x509: certificate is valid for ·, ·, not ·; forbidden",
         ),
         ("certificate is valid for eof\ndenied", "certificate is valid for ·\ndenied"),
         ("valid for eof: denied eof", "valid for ·: denied eof"),
+        ("valid for eof, not eof, denied", "valid for ·, not ·, denied"),
+        ("valid for eof denied, denied", "valid for · denied, denied"),
         // Odd bytes.
         ("a\0b denied", "a b denied"),
         ("d\u{e9}nied \u{4e2d}/\u{6587}: denied", "d\u{e9}nied ·: denied"),
