@@ -7,7 +7,7 @@ CARGO_DENY_VERSION := 0.20.2
 .DEFAULT_GOAL := help
 
 .PHONY: help demo demo-cluster test test-fast tools lint fmt fmt-check doc generate verify deny \
-	deny-install bench-release image
+	deny-install bench-release bench-reading fuzz mutants image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,20 @@ deny-install: ## install cargo-deny, unless this version is there
 
 bench-release: ## measure the release of quota: 15 pairs on the real control plane (minutes)
 	$(CARGO) bench --locked --bench release
+
+bench-reading: ## measure how fast messages and Pods are read, next to a plain list of keywords
+	$(CARGO) bench --locked --package dislodge-engine --bench reading
+
+FUZZ_SECONDS ?= 600
+
+fuzz: ## arbitrary bytes for messages and Pods, FUZZ_SECONDS each (needs cargo-fuzz and a C++ compiler)
+	for target in message pod; do \
+		$(CARGO) fuzz run --sanitizer none "$$target" -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=40000 -timeout=5 || exit 1; \
+	done
+
+mutants: ## change the code of reading and counting a bit at a time: which change does no test see? (an hour)
+	$(CARGO) mutants --package dislodge-engine --iterate --output target/mutants
 
 image: ## build the container image dislodge:dev with podman or docker
 	@engine=$$(command -v podman || command -v docker) || \

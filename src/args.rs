@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -16,7 +17,8 @@ use clap::{Parser, Subcommand, ValueEnum};
                   ImagePullPolicy, stops them, so that the queue gives their quota to the next job.",
     after_help = "Examples:\n  \
         dislodge crd | kubectl apply --server-side -f -    install the ImagePullPolicy CRD\n  \
-        dislodge controller --context dev                  run against a cluster of your kubeconfig",
+        dislodge controller --context dev                  run against a cluster of your kubeconfig\n  \
+        kubectl get pods -o json | dislodge classify --pod -   say why their images are not pulled",
     max_term_width = 100
 )]
 pub struct Args {
@@ -32,6 +34,80 @@ pub enum Command {
     Controller(Box<ControllerArgs>),
     /// Print the CustomResourceDefinition of ImagePullPolicy as YAML
     Crd,
+    /// Say why an image cannot be pulled: from a message, many messages, or Pods
+    Classify(Box<ClassifyArgs>),
+}
+
+impl Args {
+    /// Reads the command line. Where it cannot be meant, says so and ends the process.
+    pub fn read() -> Self {
+        Self::try_parse().and_then(Self::checked).unwrap_or_else(|error| error.exit())
+    }
+
+    /// What clap cannot check.
+    fn checked(self) -> Result<Self, clap::Error> {
+        match &self.command {
+            Command::Classify(args) if args.jsonl && args.output == Some(Output::Text) => {
+                let conflict =
+                    "--jsonl always writes JSON: leave '-o text' out, or give one message";
+                Err(Self::command().error(ErrorKind::ArgumentConflict, conflict))
+            }
+            Command::Controller(_) | Command::Crd | Command::Classify(_) => Ok(self),
+        }
+    }
+}
+
+/// What is typed behind `dislodge classify`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    dislodge classify --image r.io/app:1 'failed to resolve reference \"r.io/app:1\": not found'\n  \
+    kubectl get pod NAME -o jsonpath='{..waiting.message}' | dislodge classify -o json\n  \
+    dislodge classify --jsonl <messages.jsonl      lines {\"image\",\"reason\",\"message\"}; image and\n                                                 \
+    reason may be null or absent\n  \
+    kubectl get pods -A -o json | dislodge classify --pod -\n\n\
+    Secrets in messages are masked. No cluster is asked.\n\
+    Exit code: 0 whether or not a failure is found, 1 where something cannot be read (the rest is\n\
+    still answered), 2 where the command line cannot be meant.")]
+pub struct ClassifyArgs {
+    /// The message: `waiting.message` of a container, or an Event's [default, and '-': all of
+    /// standard input]
+    #[arg(value_name = "MESSAGE", conflicts_with_all = ["jsonl", "pod"])]
+    pub message: Vec<String>,
+
+    /// The image, as the Pod's spec writes it
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["jsonl", "pod"])]
+    pub image: Option<String>,
+
+    /// The container's `waiting.reason`, or the Event's reason [default: the message alone decides]
+    #[arg(long, value_name = "REASON", conflicts_with_all = ["jsonl", "pod"])]
+    pub reason: Option<String>,
+
+    /// Read a JSON object a line, write one a line, in order and at once
+    #[arg(long, conflicts_with = "pod")]
+    pub jsonl: bool,
+
+    /// Read the lines of --jsonl from this file [default, and '-': standard input]
+    #[arg(short, long, value_name = "FILE", requires = "jsonl")]
+    pub file: Option<PathBuf>,
+
+    /// List the image failures of the Pods in this file ('-': standard input): a Pod, a List, or
+    /// several of them, as YAML or JSON
+    #[arg(long, value_name = "FILE")]
+    pub pod: Option<PathBuf>,
+
+    /// Form of the output [default: text]
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+/// How an answer looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON value on one line.
+    Json,
 }
 
 /// Flags of `dislodge controller`.
@@ -140,16 +216,50 @@ fn name(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn controller(flags: &[&str]) -> Result<ControllerArgs, clap::Error> {
         let args = ["dislodge", "controller"].iter().chain(flags);
         match Args::try_parse_from(args)?.command {
             Command::Controller(args) => Ok(*args),
-            Command::Crd => panic!("another command was parsed"),
+            Command::Crd | Command::Classify(_) => panic!("another command was parsed"),
         }
+    }
+
+    fn classify(flags: &[&str]) -> Result<ClassifyArgs, clap::Error> {
+        let args = ["dislodge", "classify"].iter().chain(flags);
+        match Args::try_parse_from(args)?.checked()?.command {
+            Command::Classify(args) => Ok(*args),
+            Command::Crd | Command::Controller(_) => panic!("another command was parsed"),
+        }
+    }
+
+    #[test]
+    fn flags_may_stand_before_and_behind_the_words_of_a_message() {
+        let args = classify(&["--image", "a:1", "not", "found", "-o", "json", "-"]).unwrap();
+        assert_eq!(args.message, ["not", "found", "-"]);
+        assert_eq!(args.output, Some(Output::Json));
+        assert_eq!(classify(&["--", "-o", "--x"]).unwrap().message, ["-o", "--x"]);
+    }
+
+    #[test]
+    fn one_way_of_asking_excludes_the_others() {
+        for flags in [
+            &["--jsonl", "not found"][..],
+            &["--jsonl", "--image", "a:1"],
+            &["--jsonl", "--reason", "ErrImagePull"],
+            &["--jsonl", "--pod", "-"],
+            &["--jsonl", "-o", "text"],
+            &["--pod", "-", "not found"],
+            &["--pod", "-", "--image", "a:1"],
+            &["--pod", "-", "--reason", "ErrImagePull"],
+        ] {
+            let error = classify(flags).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{flags:?}: {error}");
+            assert_eq!(error.exit_code(), 2, "{flags:?}");
+        }
+        assert!(classify(&["--file", "x"]).unwrap_err().to_string().contains("--jsonl"));
+        assert!(classify(&["--jsonl", "-o", "json", "-f", "x"]).is_ok());
     }
 
     #[test]

@@ -152,7 +152,10 @@ mod tests {
 
     #[test]
     fn the_committed_files_are_what_the_types_say() {
-        for (file, generated) in [(FILE, render()), (REFERENCE_FILE, reference())] {
+        let causes = crate::causes::page();
+        for (file, generated) in
+            [(FILE, render()), (REFERENCE_FILE, reference()), (crate::causes::FILE, causes)]
+        {
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
             if std::env::var_os("BLESS").is_some() {
                 std::fs::write(&path, &generated).unwrap();

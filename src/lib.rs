@@ -17,6 +17,8 @@
 
 pub mod apply;
 pub mod args;
+pub mod causes;
+pub mod classify;
 pub mod client;
 pub mod clock;
 pub mod crd;

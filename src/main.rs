@@ -1,16 +1,18 @@
 //! The binary: reads the command line and says how it ended.
 
-use std::io::Write;
+use std::error::Error;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use dislodge::args::{Args, Command};
 
 fn main() -> ExitCode {
-    let done = match Args::parse().command {
-        Command::Controller(args) => dislodge::run::controller(&args),
-        Command::Crd => print(&dislodge::crd::render()),
+    let done = match Args::read().command {
+        Command::Controller(args) => dislodge::run::controller(&args).map_err(Into::into),
+        Command::Crd => print(&dislodge::crd::render()).map_err(Into::into),
+        Command::Classify(args) => dislodge::classify::run(&args).map_err(Into::into),
     };
+    let done: Result<(), Box<dyn Error>> = done;
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -23,5 +25,9 @@ fn main() -> ExitCode {
 
 fn print(text: &str) -> Result<(), dislodge::run::Error> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(dislodge::run::Error::Output)
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that has seen enough (`| head`) is no error.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(dislodge::run::Error::Output),
+    }
 }

@@ -5,6 +5,7 @@
 //! cluster::` the rest.
 
 mod architecture;
+mod classify;
 mod cluster;
 mod crd;
 mod process;
@@ -62,6 +63,9 @@ fn offline() -> Vec<Trial> {
     ));
     for (name, check) in architecture::RULES {
         trials.push(Trial::test(format!("architecture::{name}"), move || Ok(check()?)));
+    }
+    for (name, test) in classify::ALL {
+        trials.push(Trial::test(format!("classify::{name}"), test));
     }
     for (name, test) in process::ALL {
         trials.push(Trial::test(format!("process::{name}"), test));

@@ -65,7 +65,8 @@ const OPEN_PARAMETERS: [&str; 4] = ["scope", "service", "ns", "digest"];
 
 /// Password and query values of a URL.
 fn in_url(url: &str, offset: usize, secrets: &mut Vec<Range<usize>>) {
-    let authority = url.find("://").map_or(0, |at| at + 3);
+    let path_end = url.find('?').unwrap_or(url.len());
+    let authority = url.get(..path_end).and_then(|path| path.find("://")).map_or(0, |at| at + 3);
     let rest = url.get(authority..).unwrap_or_default();
     let host_end = rest.find(['/', '?']).unwrap_or(rest.len());
     if let Some(at) = rest.get(..host_end).and_then(|userinfo| userinfo.rfind('@')) {

@@ -84,7 +84,7 @@ pub(super) fn first(error: &[u8], raw: &[u8], strangers: bool) -> Option<Found> 
             continue;
         }
         match search.meanings.get(found.pattern().as_usize()) {
-            Some(Meaning::Rule(index)) => consider(*index, words),
+            Some(Meaning::Rule(index)) => consider(*index, without_colon(error, words)),
             Some(Meaning::NotFound(index)) if follows_a_name(error, words.start) => {
                 consider(*index, words);
             }
@@ -111,6 +111,12 @@ pub(super) fn first(error: &[u8], raw: &[u8], strangers: bool) -> Option<Found> 
         _ if missing && of_root => Found { rule: &ROOT_MISSING, words },
         _ => Found { rule, words },
     })
+}
+
+/// The words that stand behind the colon with which some phrases begin.
+fn without_colon(error: &[u8], words: Range<usize>) -> Range<usize> {
+    let colon = error.get(words.clone()).is_some_and(|phrase| phrase.starts_with(b": "));
+    words.start + if colon { 2 } else { 0 }..words.end
 }
 
 /// The first rule that a status belongs to.
