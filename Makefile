@@ -7,7 +7,7 @@ CARGO_DENY_VERSION := 0.20.2
 .DEFAULT_GOAL := help
 
 .PHONY: help demo demo-cluster test test-fast tools lint fmt fmt-check doc generate verify deny \
-	deny-install bench-release bench-reading fuzz mutants image
+	deny-install bench-release bench-reading count-reading fuzz mutants image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,16 @@ bench-release: ## measure the release of quota: 15 pairs on the real control pla
 
 bench-reading: ## measure how fast messages and Pods are read, next to a plain list of keywords
 	$(CARGO) bench --locked --package dislodge-engine --bench reading
+
+count-reading: ## count the instructions that reading a message takes, and a plain list (needs valgrind)
+	@binary=$$($(CARGO) bench --locked --package dislodge-engine --bench instructions --no-run 2>&1 \
+		| sed -n 's/.*(\(.*\)).*/\1/p' | tail -1); \
+	count() { valgrind --tool=callgrind --callgrind-out-file=/dev/null "$$binary" "$$@" 2>&1 \
+		| sed -n 's/.*Collected : //p'; }; \
+	for way in dislodge naive; do \
+		few=$$(count "$$way" 10); many=$$(count "$$way" 110); \
+		echo "$$way: $$(( (many - few) / 600 )) instructions a message"; \
+	done
 
 FUZZ_SECONDS ?= 600
 

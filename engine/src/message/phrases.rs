@@ -57,7 +57,7 @@ const fn status(
 }
 
 /// The rules, the decisive ones first.
-pub const RULES: [Rule; 34] = [
+pub const RULES: [Rule; 35] = [
     Rule {
         verdict: Verdict::NoPull,
         phrases: &[
@@ -160,6 +160,8 @@ pub const RULES: [Rule; 34] = [
             "signaturevalidationfailed",
             "signature validation failed",
             "source image rejected",
+            "blocked pull of",
+            "vulnerable handler",
             "a signature was required",
             "is rejected by policy",
             "due to configured policy",
@@ -237,6 +239,7 @@ pub const RULES: [Rule; 34] = [
             "no matching manifest for",
             "no image found in manifest list",
             "no image found in image index",
+            "descriptor matching platform",
             "cannot be used on this platform",
             "is incompatible with a",
             "does not match the specified platform",
@@ -262,6 +265,7 @@ pub const RULES: [Rule; 34] = [
             "expected manifest but found",
             "expected index but found",
             "mismatched image rootfs and manifest layers",
+            "invalid rootfs in image configuration",
             "missing private key needed for decryption",
             "unsupported manifest media type",
             "unknown media type",
@@ -400,6 +404,7 @@ pub const RULES: [Rule; 34] = [
             "proxyconnect",
             "broken pipe",
             "use of closed network connection",
+            "file already closed",
             "server closed idle connection",
             "client connection lost",
             "client connection force closed",
@@ -446,6 +451,12 @@ pub const RULES: [Rule; 34] = [
          in front of it",
     ),
     rule(
+        Cause::AccessDenied,
+        &["is not authorized to perform", "no resource-based policy allows", "explicit deny"],
+        "IAM says by name what is not allowed (ECR). Before `pull access denied`, which Docker puts in front \
+         of it",
+    ),
+    rule(
         Cause::MissingOrDenied,
         &[
             "insufficient_scope",
@@ -480,7 +491,6 @@ pub const RULES: [Rule; 34] = [
             "accessdenied",
             "accessdeniedexception",
             "access_denied",
-            "is not authorized to perform",
             "permission_denied",
             "code = permissiondenied",
         ],

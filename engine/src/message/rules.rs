@@ -1,5 +1,6 @@
 //! Which rule decides on one error: all phrases are searched for in one pass.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -73,7 +74,9 @@ pub(super) fn first(error: &[u8], raw: &[u8], strangers: bool) -> Option<Found> 
     let mut best: Option<(usize, Range<usize>)> = None;
     let mut consider = |index: usize, words: Range<usize>| {
         let asked = strangers || RULES.get(index).is_some_and(|r| r.verdict != Verdict::NoPull);
-        if asked && best.as_ref().is_none_or(|(known, _)| index < *known) {
+        // Of the phrases of one rule the longest says most.
+        let rank = |index, words: &Range<usize>| (index, Reverse(words.len()));
+        if asked && best.as_ref().is_none_or(|(i, w)| rank(index, &words) < rank(*i, w)) {
             best = Some((index, words));
         }
     };
@@ -196,7 +199,7 @@ fn ends_error(error: &[u8], words: &Range<usize>) -> bool {
     let after = error.get(words.end..).unwrap_or_default();
     let before = error.get(..words.start).unwrap_or_default();
     let alone = before.is_empty() || before.ends_with(b": ");
-    alone && after.iter().find(|b| !b.is_ascii_whitespace()).is_none_or(|b| b"])\",;".contains(b))
+    alone && after.iter().find(|b| !b.is_ascii_whitespace()).is_none_or(|b| b"]()\",;".contains(b))
 }
 
 /// A digest and a media type fit into so many bytes.

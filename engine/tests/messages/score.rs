@@ -39,7 +39,8 @@ impl Score {
                 score.readable += 1;
                 score.needlessly_unknown += usize::from(answer == unknown);
             }
-            let runtime = score.runtimes.entry(row.runtime.clone()).or_default();
+            let runtime = row.runtime.split(' ').next().unwrap_or_default().to_owned();
+            let runtime = score.runtimes.entry(runtime).or_default();
             runtime.0 += usize::from(right);
             runtime.1 += 1;
             *score.confusion.entry((name(row.cause), name(answer))).or_default() += 1;
