@@ -229,7 +229,7 @@ fn a_known_image_is_no_evidence_even_where_it_looks_like_words() {
 
 #[test]
 fn what_is_blanked_and_what_is_repeated_can_be_asked_for() {
-    assert_eq!(blanked("a/b: EOF", None), [0..3]);
-    assert_eq!(blanked("\"x y\": EOF", Some("x y")), [1..4]);
+    assert_eq!(blanked("a/b: EOF c/d", None), [0..3, 9..12]);
+    assert_eq!(blanked("\"x y\": c/d", Some("x y")), [1..4, 7..10]);
     assert_eq!(repeated("Back-off pulling image \"a\": E: m"), Some(("E", "m")));
 }
