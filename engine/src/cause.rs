@@ -244,3 +244,41 @@ impl std::fmt::Display for Cause {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_and_class_has_a_name_of_its_own_and_words() {
+        let names: BTreeSet<&str> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
+        assert_eq!(names.len(), Cause::ALL.len());
+        for cause in Cause::ALL {
+            let name = serde_json::to_value(cause).unwrap();
+            assert_eq!(name, cause.as_str(), "the API's name");
+            assert_eq!(name, cause.to_string());
+            assert!(cause.sentence().contains(' ') && cause.next_step().contains(' '), "{cause}");
+        }
+        let names = Class::ALL.map(Class::as_str);
+        assert_eq!(names, ["permanent", "credentials", "transient", "node", "unknown"]);
+        let words: BTreeSet<&str> = Class::ALL.iter().map(|class| class.sentence()).collect();
+        assert_eq!(words.len(), Class::ALL.len());
+        assert!(words.iter().all(|words| words.contains(' ')), "{words:?}");
+        assert_eq!(Class::Node.to_string(), "node");
+    }
+
+    #[test]
+    fn waiting_helps_where_nobody_has_to_change_anything() {
+        for (cause, helps) in [
+            (Cause::NotFound, false),
+            (Cause::Unauthorized, false),
+            (Cause::RateLimited, true),
+            (Cause::DiskFull, true),
+            (Cause::Unknown, true),
+        ] {
+            assert_eq!(cause.can_waiting_help(), helps, "{cause}");
+        }
+    }
+}
