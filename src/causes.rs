@@ -7,6 +7,7 @@ use std::fmt::Write;
 use dislodge_engine::api::{Action, default_rules};
 use dislodge_engine::cause::{Cause, Class};
 use dislodge_engine::message::{RULES, Verdict};
+use dislodge_engine::plan::is_available;
 
 /// Where the page is kept.
 pub const FILE: &str = "docs/causes.md";
@@ -20,8 +21,8 @@ Dislodge reads what the kubelet, the container runtime and the registry say, and
 an `ImagePullPolicy` lists causes; `dislodge classify` says what a message is read as, and which words decided.
 
 How a message is read: names are no evidence (references, URLs, hosts, digests, paths, what is quoted without a space), so
-an image called `team/timeout:404` changes nothing. Of the phrases below the first that is found decides, in the order of the
-list in `engine/src/message/phrases.rs`. Numbers count only where the text announces an HTTP status. Where a text holds several
+an image called `team/timeout:404` changes nothing. Of the rules below the first that is found decides, in the order of
+their numbers. A number in the text counts only where an HTTP status is announced. Where a text holds several
 errors (one for each pull secret or mirror), the most lenient one counts: transient, then node, unknown, credentials, permanent.";
 
 const QUIRKS: [(&str, &str); 15] = [
@@ -60,7 +61,7 @@ const QUIRKS: [(&str, &str); 15] = [
     ),
     (
         "Mirrors, containerd 2",
-        "A 404 of any mirror outweighs an origin that cannot be reached: `NotFound` can be wrong behind a mirror. The breaker sees it where several repositories of one host are concerned.",
+        "A 404 of any mirror outweighs an origin that cannot be reached: `NotFound` can be wrong behind a mirror.",
     ),
     (
         "Mirrors, CRI-O",
@@ -141,7 +142,14 @@ fn actions(class: Class) -> String {
     let rows: Vec<String> =
         [Action::FailJob, Action::SuspendJob, Action::RequeueJob, Action::Report]
             .into_iter()
-            .map(|action| format!("| `{action:?}` | {} |", effect(class, action)))
+            .map(|action| {
+                let later = if is_available(action) {
+                    ""
+                } else {
+                    " In this version carried out as `Report`."
+                };
+                format!("| `{action:?}` | {}{later} |", effect(class, action))
+            })
             .collect();
     format!("| Action | What it makes of it |\n|---|---|\n{}", rows.join("\n"))
 }
@@ -179,7 +187,7 @@ const fn effect(class: Class, action: Action) -> &'static str {
             "Gives the quota back until a person resumes, also when the registry has long been well."
         }
         (Class::Transient | Class::Unknown, Action::RequeueJob) => {
-            "Gives the quota back and tries again later. While the registry's breaker is open nothing is stopped."
+            "Gives the quota back and tries again later."
         }
         (_, Action::Report) => "Tells the owner by an Event, and counts. The job keeps its quota.",
     }
@@ -192,14 +200,21 @@ fn section(cause: Cause) -> String {
         cause.next_step(),
         rule_of(cause)
     );
+    if matches!(cause, Cause::InvalidReference | Cause::NeverPullAbsent) {
+        text.push_str(
+            "The kubelet says so once and never again (`InvalidImageName`, `ErrImageNeverPull`): any number of \
+             `failedPulls` counts as reached.\n\n",
+        );
+    }
     for (_, from, message) in examples::examples(cause) {
         let _ = write!(text, "{from}:\n\n```text\n{message}\n```\n\n");
     }
-    let rules: Vec<String> = RULES
-        .iter()
-        .filter(|rule| rule.verdict == Verdict::Cause(cause))
-        .map(|rule| {
-            format!("- {}{}: {}.", phrases(rule.phrases), statuses(rule.statuses), rule.why)
+    let rules: Vec<String> = (1..)
+        .zip(&RULES)
+        .filter(|(_, rule)| rule.verdict == Verdict::Cause(cause))
+        .map(|(place, rule)| {
+            let words = phrases(rule.phrases);
+            format!("- Rule {place}: {words}{}: {}.", statuses(rule.statuses), rule.why)
         })
         .collect();
     if !rules.is_empty() {

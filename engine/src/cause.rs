@@ -225,17 +225,23 @@ impl Cause {
             Self::Unauthorized => "repair the pull secret, then resume",
             Self::AccessDenied => "have the registry grant access, then resume",
             Self::RateLimited => "wait for the registry's limit, then resume",
-            Self::RegistryUnavailable
-            | Self::Network
-            | Self::HostUnresolvable
-            | Self::Tls
-            | Self::ContentCorrupt => "wait for the registry, then resume",
+            Self::RegistryUnavailable | Self::Network => "wait for the registry, then resume",
+            Self::HostUnresolvable => "check the registry's name and DNS, then resume",
+            Self::Tls => "have its certificate looked at, then resume",
+            Self::ContentCorrupt => "push it anew if it stays so, then resume",
             Self::DiskFull | Self::UnpackFailed | Self::RuntimeUnavailable => {
                 "have the node looked at, then resume"
             }
             Self::NodeThrottled => "wait: the node tries again by itself",
             Self::Unknown => "read the Pod's message, mend it, then resume",
         }
+    }
+}
+
+impl Cause {
+    /// The same, where nothing is held that could be resumed.
+    pub fn remedy(self) -> &'static str {
+        self.next_step().strip_suffix(", then resume").unwrap_or(self.next_step())
     }
 }
 

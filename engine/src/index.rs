@@ -4,11 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::objects::{Job, Key, Uid, Workload};
 use crate::observe::registry_host;
-use crate::record::{PodHistory, Vacated};
+use crate::record::{Place, PodHistory, Vacated};
 
 /// One Pod: what stays of it when its object is dropped.
 #[derive(Clone, Debug)]
@@ -21,8 +19,8 @@ pub struct PodRow {
     pub node: Arc<str>,
     /// The images that it names.
     pub images: Box<[Arc<str>]>,
-    /// When the API server stored it first.
-    pub created: Option<Timestamp>,
+    /// Its place in its job.
+    pub place: Place,
     /// A regular container of it runs.
     pub running: bool,
     /// It is being deleted or has ended.
@@ -126,7 +124,7 @@ impl Index {
         name: &str,
         node: &str,
         images: &[&str],
-        created: Option<Timestamp>,
+        place: Place,
     ) {
         let known = self.pods.get(&uid).is_some_and(|row| {
             *row.node == *node && row.images.iter().map(|i| &**i).eq(images.iter().copied())
@@ -149,8 +147,7 @@ impl Index {
         self.jobs.entry(job).or_default().pods.insert(uid);
         let (running, ending, history) =
             old.map(|old| (old.running, old.ending, old.history)).unwrap_or_default();
-        let row =
-            PodRow { name: name.into(), job, node, images, created, running, ending, history };
+        let row = PodRow { name: name.into(), job, node, images, place, running, ending, history };
         self.pods.insert(uid, row);
     }
 

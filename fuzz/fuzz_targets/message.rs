@@ -1,5 +1,4 @@
-//! Reads a message, and checks that what is blanked decides nothing: neither by overlapping with what
-//! decided, nor by being replaced.
+//! Reads a message, and checks that what is blanked is no part of what decided.
 #![no_main]
 
 use dislodge_engine::message::{blanked, mask, read};

@@ -11,7 +11,7 @@ use crate::keys;
 use crate::lever::Lever;
 use crate::objects::{Job, LocalQueue, Object, Pod, Uid, Workload};
 use crate::observe::{Observation, observe};
-use crate::record::Arrival;
+use crate::record::{Arrival, Place};
 use crate::time::Now;
 
 impl Engine {
@@ -19,7 +19,7 @@ impl Engine {
         match input {
             Input::Pod(change) => {
                 let put = |engine: &mut Self, pod, listed| engine.put_pod(&pod, listed, now);
-                self.change(Kind::Pod, change, put, Self::drop_pod);
+                self.change(Kind::Pod, change, put, |engine, uid| engine.drop_pod(uid, now));
             }
             Input::Job(change) => {
                 self.change(Kind::Job, change, |e, job, _| e.put_job(job), Self::drop_job);
@@ -42,8 +42,8 @@ impl Engine {
                 self.absent.remove(&kind);
                 self.listed.insert(kind, BTreeSet::new());
             }
-            Input::ListEnded(kind) => self.end_list(kind, false),
-            Input::KindAbsent(kind) => self.end_list(kind, true),
+            Input::ListEnded(kind) => self.end_list(kind, false, now),
+            Input::KindAbsent(kind) => self.end_list(kind, true, now),
             Input::Leadership(until) => {
                 let before = self.leader_until.is_some_and(|until| now.elapsed < until);
                 self.leader_until = until;
@@ -84,7 +84,7 @@ impl Engine {
     }
 
     /// A list is whole, or the kind is not served: what was not in the list is gone.
-    fn end_list(&mut self, kind: Kind, absent: bool) {
+    fn end_list(&mut self, kind: Kind, absent: bool, now: Now) {
         let seen = self.listed.remove(&kind).unwrap_or_default();
         let mut known: Vec<Uid> = match kind {
             Kind::Pod => self.index.pod_uids().collect(),
@@ -99,7 +99,7 @@ impl Engine {
         known.retain(|uid| !seen.contains(uid));
         for uid in known {
             match kind {
-                Kind::Pod => self.drop_pod(uid),
+                Kind::Pod => self.drop_pod(uid, now),
                 Kind::Job => self.drop_job(uid),
                 Kind::Workload => self.drop_workload(uid),
                 Kind::LocalQueue => self.drop_queue(uid),
@@ -146,7 +146,9 @@ impl Engine {
             )
             .collect();
         let (name, node) = (&meta.name, &pod.spec.node_name);
-        self.index.put_pod(uid, job, name, node, &images, meta.creation_timestamp);
+        let index = meta.annotation(keys::JOB_INDEX).and_then(|index| index.parse().ok());
+        let place = Place { index, created: meta.creation_timestamp };
+        self.index.put_pod(uid, job, name, node, &images, place);
         self.dirty_jobs.insert(job);
 
         if let Some(seen) = observe(pod) {
@@ -155,7 +157,7 @@ impl Engine {
         } else if meta.deletion_timestamp.is_some()
             || matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
         {
-            self.vacate(uid);
+            self.vacate(uid, now);
         }
     }
 
@@ -165,40 +167,48 @@ impl Engine {
             return;
         };
         let timing = self.config.timing;
+        // What the first status shows may be in the checkpoint already; what comes later is not.
+        let known = self.index.pod(uid).is_some_and(|row| row.history.is_known());
+        if known {
+            self.restore_pod(uid, job, seen, now);
+        }
         if let Some(row) = self.index.pod_mut(uid) {
             row.running = seen.running;
             row.ending = false;
             for (image, track) in vacated.reclaim(uid) {
                 row.history.put_back(image, track);
             }
-            row.history.record(seen, arrival, now, &timing, |image| vacated.take(image));
+            let place = row.place;
+            row.history.record(seen, arrival, now, &timing, |image| vacated.take(image, place));
             let started: Vec<&str> = row.history.newly_pulled(seen).collect();
             for image in started {
                 vacated.settle(image);
                 self.started_after_audit(job, image);
             }
         }
-        self.restore_pod(uid, job, seen, now);
+        if !known {
+            self.restore_pod(uid, job, seen, now);
+        }
         if let Some(row) = self.index.job_mut(job) {
             row.vacated = vacated;
         }
     }
 
     /// A Pod is ending: what it has counted waits for the one that replaces it.
-    fn vacate(&mut self, uid: Uid) {
+    fn vacate(&mut self, uid: Uid, now: Now) {
         let Some(row) = self.index.pod_mut(uid) else { return };
         row.ending = true;
         row.running = false;
-        let (job, history) = (row.job, std::mem::take(&mut row.history));
+        let (job, place, history) = (row.job, row.place, std::mem::take(&mut row.history));
         if let Some(row) = self.index.job_mut(job) {
             for (image, track) in history.into_tracks() {
-                row.vacated.leave(uid, image, track);
+                row.vacated.leave((uid, place), now.wall, image, track);
             }
         }
     }
 
-    fn drop_pod(&mut self, uid: Uid) {
-        self.vacate(uid);
+    fn drop_pod(&mut self, uid: Uid, now: Now) {
+        self.vacate(uid, now);
         if let Some(row) = self.index.remove_pod(uid) {
             self.dirty_jobs.insert(row.job);
         }

@@ -12,9 +12,10 @@ use crate::effect::Outcome;
 use crate::engine::{Due, Engine};
 use crate::explain::HoldRecord;
 use crate::lever::Lever;
+use crate::message::mask;
 use crate::objects::{Job, Key, Policy, Uid};
 use crate::observe::Observation;
-use crate::record::{Run, Runs, Track};
+use crate::record::{Place, Run, Runs, Track};
 use crate::time::Now;
 
 /// One policy.
@@ -201,8 +202,9 @@ impl Engine {
                 .checkpoint
                 .extract_if(.., |entry| entry.pod_uid == uid && Uid::parse(&entry.uid) == job);
             for entry in found {
-                if let Some(row) = self.index.pod_mut(pod) {
-                    row.history.restore(seen, &entry.image, checkpoint_runs(&entry, most));
+                let place = seen.images.iter().position(|i| shown(i.image) == entry.image);
+                if let (Some(row), Some(place)) = (self.index.pod_mut(pod), place) {
+                    row.history.restore(seen, place, checkpoint_runs(&entry, most));
                 }
             }
         }
@@ -211,24 +213,27 @@ impl Engine {
     /// What is left of the checkpoints belongs to Pods that are gone: those that replace them take
     /// it over. Called once, when everything has been listed.
     pub(super) fn bequeath_checkpoints(&mut self) {
+        let index = &self.index;
+        // What a living Pod had counted is put back when its next status is seen.
+        let is_gone = |entry: &mut FailingJob| {
+            index.pod(Uid::parse(&entry.pod_uid)).is_none_or(|row| row.ending)
+        };
         let states = self.policy_states.values_mut();
         let left: Vec<FailingJob> =
-            states.flat_map(|state| std::mem::take(&mut state.checkpoint)).collect();
+            states.flat_map(|state| state.checkpoint.extract_if(.., is_gone)).collect();
         for entry in left {
             let pod = Uid::parse(&entry.pod_uid);
-            let job = Uid::parse(&entry.uid);
-            // What a living Pod had counted was put back when it was seen.
-            let is_living = self.index.pod(pod).is_some_and(|row| !row.ending);
-            if !is_living && let Some(row) = self.index.job_mut(job) {
+            if let Some(row) = self.index.job_mut(Uid::parse(&entry.uid)) {
                 let image = Arc::from(entry.image.as_str());
-                row.vacated.leave(pod, image, Track::of(checkpoint_runs(&entry, u32::MAX)));
+                let track = Track::of(checkpoint_runs(&entry, u32::MAX));
+                row.vacated.leave((pod, Place::default()), entry.last_failure_time, image, track);
             }
         }
     }
 
     /// The most failed pulls that a Pod can have by now, by the kubelet's schedule.
     fn most_failed_pulls(&self, pod: Uid, now: Now) -> u32 {
-        let created = self.index.pod(pod).and_then(|row| row.created);
+        let created = self.index.pod(pod).and_then(|row| row.place.created);
         let age = created.and_then(|at| Duration::try_from(now.wall.duration_since(at)).ok());
         age.map_or(u32::MAX, |age| self.config.timing.most_failed_pulls(age))
     }
@@ -248,6 +253,11 @@ impl Engine {
             self.deadlines.insert((at, Due::Policy(key.clone())));
         }
     }
+}
+
+/// An image as a status shows it: without secrets, and no longer than allowed.
+pub(super) fn shown(image: &str) -> String {
+    clip(&mask(image), bounds::IMAGE)
 }
 
 fn checkpoint_runs(entry: &FailingJob, most: u32) -> Runs {

@@ -11,11 +11,10 @@ use crate::api::{
 };
 use crate::effect::{Effect, EffectId, Target, TargetKind};
 use crate::engine::flight::Purpose;
-use crate::engine::policies::PolicyState;
+use crate::engine::policies::{PolicyState, shown};
 use crate::engine::{Due, Engine};
 use crate::explain::seconds;
 use crate::input::Kind;
-use crate::message::mask;
 use crate::objects::Key;
 use crate::plan::is_available;
 use crate::time::Now;
@@ -98,7 +97,7 @@ impl Engine {
                     job: job.name.clone(),
                     uid: uid.to_string(),
                     pod_uid: note.pod.to_string(),
-                    image: clip(&mask(image), bounds::IMAGE),
+                    image: shown(image),
                     cause: note.evidence.cause,
                     failed_pulls: note.evidence.failed_pulls,
                     first_failure_time: seconds(note.evidence.first),

@@ -12,7 +12,7 @@ const MIRRORS_END: &[u8] = b"]):";
 const ARTIFACT: &[u8] = b"; artifact err:";
 
 /// How the next error of a list begins. A comma alone also stands inside of errors.
-const BEGINNINGS: [&[u8]; 19] = [
+const BEGINNINGS: [&[u8]; 25] = [
     b"rpc error: ",
     b"failed to ",
     b"unable to ",
@@ -32,31 +32,60 @@ const BEGINNINGS: [&[u8]; 19] = [
     b"short name ",
     b"short-name ",
     b"get image config descriptor: ",
+    b"choosing ",
+    b"copying ",
+    b"dial tcp",
+    b"read tcp",
+    b"no match",
+    b"Source image",
 ];
 
-/// The errors in a blanked text. An error that is cut off is followed by an empty one: what it would
-/// have said cannot be known.
-pub(super) fn members(text: &[u8]) -> Vec<Range<usize>> {
-    let mut members = Vec::new();
+/// The errors in a blanked text.
+pub(super) struct Members {
+    /// Where they stand. An error that is cut off is followed by an empty one: what it would have said
+    /// cannot be known.
+    pub(super) errors: Vec<Range<usize>>,
+    /// It is a list, of which not every error may have been told from the next.
+    pub(super) list: bool,
+}
+
+/// Takes a text apart.
+pub(super) fn members(text: &[u8]) -> Members {
+    let mut errors = Vec::new();
     let whole = trim(text, 0..text.len());
-    if text.get(whole.start) == Some(&b'[') && begins(text, whole.start + 1) {
-        let closed = whole.len() > 1 && text.get(whole.end - 1) == Some(&b']');
-        let inner = whole.start + 1..if closed { whole.end - 1 } else { whole.end };
-        let mut start = inner.start;
-        for at in inner.clone() {
-            if text.get(at..at + 2) == Some(b", ") && begins(text, at + 2) {
-                chain(text, start..at, &mut members);
-                start = at + 2;
-            }
-        }
-        chain(text, start..inner.end, &mut members);
-        if !closed {
-            members.push(0..0);
-        }
-    } else {
-        chain(text, whole, &mut members);
+    let start = whole.start + code(text.get(whole.clone()).unwrap_or_default());
+    let body = text.get(start..whole.end).unwrap_or_default();
+    let (opened, closed) = (body.first() == Some(&b'['), body.last() == Some(&b']'));
+    let count = |bracket| body.iter().filter(|b| **b == bracket).count();
+    let cut = closed && !opened && count(b']') > count(b'[');
+    if !(opened && (closed || begins(text, start + 1)) || cut) {
+        chain(text, whole, &mut errors);
+        return Members { errors, list: false };
     }
-    members
+    let inner =
+        start + usize::from(opened)..whole.end - usize::from(closed && whole.end > start + 1);
+    let mut from = inner.start;
+    for at in inner.clone() {
+        if text.get(at..at + 2) == Some(b", ") && begins(text, at + 2) {
+            chain(text, from..at, &mut errors);
+            from = at + 2;
+        }
+    }
+    chain(text, from..inner.end, &mut errors);
+    if !(opened && closed) {
+        errors.push(0..0);
+    }
+    Members { errors, list: true }
+}
+
+/// The length of a gRPC code in front of a list: `rpc error: code = Unknown desc = [`.
+fn code(text: &[u8]) -> usize {
+    let desc = b" desc = ";
+    if !text.starts_with(b"rpc error: code = ") {
+        return 0;
+    }
+    let at = text.windows(desc.len()).position(|window| window == desc);
+    at.map(|at| at + desc.len()).filter(|at| text.get(*at) == Some(&b'[')).unwrap_or(0)
 }
 
 fn begins(text: &[u8], at: usize) -> bool {

@@ -55,8 +55,8 @@ fn is_shapeless(image: &str) -> bool {
 }
 
 /// What stands right before the name of an image, and before nothing else.
-const NAMING: [&str; 8] =
-    ["\"", "'", "(", "docker://", "image name ", "reference ", " for ", "Tag "];
+const NAMING: [&str; 9] =
+    ["\"", "'", "(", "docker://", "image ", "image name ", "reference ", " for ", "Tag "];
 
 /// Blanks an image that has no shape of its own, where the words around it say that it is one.
 fn blank_named(text: &str, image: &str, bytes: &mut [u8]) {
@@ -78,6 +78,12 @@ fn fill(bytes: &mut [u8], range: Range<usize>) {
         part.fill(BLANK);
     }
 }
+
+/// Words that follow `repository` and are not its name.
+const AFTER_REPOSITORY: [&[u8]; 20] = [
+    b"does", b"name", b"not", b"is", b"was", b"with", b"must", b"or", b"and", b"may", b"has",
+    b"still", b"exists", b"unknown", b"in", b"on", b"at", b"to", b"for", b"from",
+];
 
 /// A word of the text.
 #[derive(Clone, Copy, Default)]
@@ -250,13 +256,18 @@ impl Lexer<'_> {
             // Go: net.DNSError; Docker before 17: `Tag T not found in repository R`.
             (_, b"lookup" | b"Tag")
             | (b"from", b"host")          // containerd 1.6: `pulling from host H failed`
-            | (b"container", b"registry") // CRI-O: `pinging container registry H`
+            | (b"container" | b"docker", b"registry") // CRI-O: `pinging container registry H`
             | (b"reading", b"manifest")   // CRI-O: `reading manifest TAG in REPOSITORY`
             | (b"image", b"name")         // CRI-O: `but image name R returns ambiguous list`
             | (b"to", b"match")           // Go: `but wanted to match H`
             // Docker: `manifest for R not found`, `pull access denied for R, ...`; kubelet: `image
             // pull failed for R because`; Go: `cannot validate certificate for H`.
             | (b"manifest" | b"denied" | b"failed" | b"certificate", b"for") => true,
+            // Docker and registries: `repository R not found`, `project P not found`; but
+            // `repository does not exist`.
+            (_, b"repository" | b"project" | b"Repository" | b"Project") => {
+                !AFTER_REPOSITORY.contains(&self.text(word))
+            }
             // containerd 1.6: `[manifests TAG]`
             (_, b"manifests" | b"blobs") => {
                 near.start.checked_sub(1).and_then(|at| self.byte(at)) == Some(b'[')

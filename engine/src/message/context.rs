@@ -53,6 +53,9 @@ pub(super) const STRANGE_MEDIA_TYPE: Rule = rule(
 /// `not found`, which means the image only where it follows its name.
 pub(super) const NOT_FOUND: &str = "not found";
 
+/// `permission denied`, which is the node's own where a path stands before it.
+pub(super) const PERMISSION_DENIED: &str = "permission denied";
+
 /// `EOF`, which means a broken connection only where an error ends with it.
 pub(super) const EOF: &str = "eof";
 

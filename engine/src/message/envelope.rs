@@ -1,5 +1,6 @@
 //! What the kubelet puts around a runtime's words: reasons, prefixes, Events.
 
+use super::blank::ranges;
 use crate::cause::Cause;
 
 /// How a message is to be read, by its reason and by the kubelet's own words.
@@ -12,6 +13,17 @@ pub(super) enum Gate<'t> {
         /// The words that decide.
         words: &'t str,
         /// Why they do.
+        why: &'static str,
+    },
+    /// The reason decides, unless the words tell of something that may go through later.
+    Mostly {
+        /// The runtime's words.
+        words: &'t str,
+        /// The reason, the cause that it means, and why.
+        reason: &'t str,
+        /// The cause.
+        cause: Cause,
+        /// Why the reason means it.
         why: &'static str,
     },
     /// It is about a pull: the words decide, and where they say nothing it is `otherwise`.
@@ -94,10 +106,12 @@ pub(super) fn gate<'t>(reason: &'t str, text: &'t str) -> Gate<'t> {
             None => pull(text, unread),
         },
         "RegistryUnavailable" => pull(text, Some(Cause::RegistryUnavailable)),
-        "SignatureValidationFailed" => decided(
-            Some(Cause::SignatureRejected),
-            "the runtime's policy (CRI-O; the reason is known since Kubernetes 1.28)",
-        ),
+        "SignatureValidationFailed" => Gate::Mostly {
+            words: text,
+            reason,
+            cause: Cause::SignatureRejected,
+            why: "the runtime's policy (CRI-O; the reason is known since Kubernetes 1.28)",
+        },
         "InvalidImageName" => decided(
             Some(Cause::InvalidReference),
             "the kubelet itself cannot read the reference (pkg/kubelet/images/image_manager.go)",
@@ -109,6 +123,10 @@ pub(super) fn gate<'t>(reason: &'t str, text: &'t str) -> Gate<'t> {
         "ImageInspectError" => pull(text, Some(Cause::RuntimeUnavailable)),
         _ if STRANGERS.contains(&reason) => {
             decided(None, "a reason that is about something else than pulling an image")
+        }
+        // The Event of a container that does not start, be it for its image.
+        "Failed" if text.starts_with("Error: ") && !is_image_reason(text) => {
+            decided(None, "the container could not be started, and not for its image")
         }
         _ if reason.contains(' ') => sentence(reason, text),
         // No reason, an unknown one, or an Event's: `Failed` and `BackOff` are shared with containers
@@ -149,16 +167,20 @@ fn ask(text: &str) -> Gate<'_> {
     if let Some((reason, words)) = started(text) {
         return gate(reason, words);
     }
-    if let Some(reason) = text.strip_prefix("Error: ") {
-        match reason {
-            "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" => {
-                return Gate::Pull { words: text, otherwise: Some(Cause::Unknown) };
-            }
+    if is_image_reason(text)
+        && let Some(reason) = text.strip_prefix("Error: ")
+    {
+        return match reason {
             "InvalidImageName" | "ErrImageNeverPull" | "SignatureValidationFailed" => {
-                return gate(reason, "");
+                gate(reason, "")
             }
-            _ => {}
-        }
+            _ => Gate::Pull { words: text, otherwise: Some(Cause::Unknown) },
+        };
+    }
+    let well = BEGINNINGS.iter().find(|success| text.starts_with(**success));
+    if let Some(success) = well.or_else(|| text.contains(PRESENT).then_some(&PRESENT)) {
+        let why = "tells of what went well, or of something else";
+        return Gate::Decided { cause: None, words: success, why };
     }
     if text.starts_with(FAILED) || text.starts_with(BACK_OFF) {
         return Gate::Pull { words: unwrapped(text), otherwise: Some(Cause::Unknown) };
@@ -178,9 +200,75 @@ fn started(text: &str) -> Option<(&str, &str)> {
     Some((reason, words.trim_start_matches('"')))
 }
 
-/// Whether a text that says nothing else is at least about pulling an image.
-pub(super) fn mentions_a_pull(text: &str) -> bool {
-    ["pull", "manifest", "registry", "image"].iter().any(|word| text.contains(word))
+/// Whether a reason that decides nothing is none of those that tell of images, among other things.
+pub(super) fn is_elsewhere(reason: &str) -> bool {
+    !matches!(
+        reason,
+        "" | "Failed" | "FailedPullImage" | "BackOff" | "InspectFailed" | "FailedSync"
+    )
+}
+
+/// The Event `Error: <reason>` with a reason of images.
+fn is_image_reason(text: &str) -> bool {
+    let reasons = [
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+    ];
+    text.strip_prefix("Error: ").is_some_and(|reason| reasons.contains(&reason))
+}
+
+/// How the Events of what goes well begin, and of volumes (pkg/kubelet, kube-scheduler, Job
+/// controller).
+const BEGINNINGS: [&str; 11] = [
+    "MountVolume.",
+    "AttachVolume.",
+    "MapVolume.",
+    "Successfully ",
+    "Started container",
+    "Created container",
+    "Created pod",
+    "Pulling image \"",
+    "pulling image \"",
+    "Stopping container",
+    "Admitted by ",
+];
+/// The kubelet need not pull.
+const PRESENT: &str = "already present on machine";
+
+/// Whether a text without a reason says by its own words, and not by the names in it, that it is about
+/// pulling an image: it speaks of one, or names one by its whole reference.
+pub(super) fn is_about_a_pull(text: &str, blanked: &[u8]) -> bool {
+    const WORDS: [&[u8]; 12] = [
+        b"pull",
+        b"pulled",
+        b"pulling",
+        b"image",
+        b"images",
+        b"manifest",
+        b"registry",
+        b"layer",
+        b"blob",
+        b"tag",
+        b"unpack",
+        b"repository",
+    ];
+    let is_end = |b: &u8| !(b.is_ascii_alphanumeric() || b"-_".contains(b) || !b.is_ascii());
+    let speaks = blanked
+        .split(is_end)
+        .any(|word| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)));
+    let names = || {
+        ranges(blanked).into_iter().filter_map(|range| text.get(range)).any(|name| {
+            let reference =
+                name.contains('/') && !name.starts_with('/') && name.contains([':', '@']);
+            reference && !name.contains("://") || name.contains("/v2/")
+        })
+    };
+    speaks || names()
 }
 
 /// Reason and message of the failed pull before, which `ImagePullBackOff` repeats from 1.32 on:

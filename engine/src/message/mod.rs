@@ -29,6 +29,7 @@ pub use mask::mask;
 pub use phrases::{RULES, Rule, Verdict};
 
 use envelope::Gate;
+use rules::View;
 
 /// What a message was found to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,20 +57,47 @@ pub fn read<'t>(reason: Option<&'t str>, text: &'t str, image: Option<&str>) -> 
         Gate::Decided { cause, words, why } => {
             Reading { cause, evidence: Some(Evidence { words, why }) }
         }
+        Gate::Mostly { words, reason, cause, why } => {
+            let said = decide(words, &blank::blank(words, image), false);
+            let transient = said.filter(|(verdict, _)| is_transient(*verdict));
+            match transient {
+                Some((verdict, evidence)) => {
+                    Reading { cause: verdict.cause(), evidence: Some(evidence) }
+                }
+                None => {
+                    Reading { cause: Some(cause), evidence: Some(Evidence { words: reason, why }) }
+                }
+            }
+        }
         Gate::Pull { words, otherwise } => {
-            let said = decide(words, image, false);
+            let said = decide(words, &blank::blank(words, image), false);
             let cause = said.map_or(otherwise, |(verdict, _)| verdict.cause());
             Reading { cause: cause.or(otherwise), evidence: said.map(|(_, evidence)| evidence) }
         }
-        Gate::Ask { words } => {
-            let said = decide(words, image, true);
-            let cause = match said {
-                Some((verdict, _)) => verdict.cause(),
-                None => envelope::mentions_a_pull(words).then_some(Cause::Unknown),
-            };
-            Reading { cause, evidence: said.map(|(_, evidence)| evidence) }
-        }
+        Gate::Ask { words } => ask(words, image, reason.is_some_and(envelope::is_elsewhere)),
     }
+}
+
+/// Reads a text of which nobody says what it is about. `elsewhere`: it has a reason, and none that is
+/// known to be about images.
+fn ask<'t>(words: &'t str, image: &str, elsewhere: bool) -> Reading<'t> {
+    let blanked = blank::blank(words, image);
+    let said = decide(words, &blanked, true);
+    let (verdict, evidence) = said.unzip();
+    let about = envelope::is_about_a_pull(words, &blanked);
+    // Anything can be not found.
+    let vague = |verdict| verdict == Verdict::Cause(Cause::NotFound) || elsewhere;
+    let (cause, evidence) = match verdict {
+        Some(Verdict::NoPull) => (None, evidence),
+        Some(verdict) if vague(verdict) && !about => (None, None),
+        Some(verdict) => (verdict.cause(), evidence),
+        None => (about.then_some(Cause::Unknown), None),
+    };
+    Reading { cause, evidence }
+}
+
+fn is_transient(verdict: Verdict) -> bool {
+    verdict.cause().is_some_and(|cause| cause.class() == Class::Transient)
 }
 
 /// What follows the kubelet's own words in a back-off message: from Kubernetes 1.32 on the reason
@@ -85,12 +113,13 @@ pub fn blanked(text: &str, image: Option<&str>) -> Vec<Range<usize>> {
 
 /// The verdict on a text that may hold several errors, with the words that made it. `strangers`:
 /// the text may be about something else than a pull.
-fn decide<'t>(text: &'t str, image: &str, strangers: bool) -> Option<(Verdict, Evidence<'t>)> {
-    let blanked = blank::blank(text, image);
+fn decide<'t>(text: &'t str, blanked: &[u8], strangers: bool) -> Option<(Verdict, Evidence<'t>)> {
     let mut chosen: Option<(Verdict, Option<Evidence<'t>>)> = None;
-    for member in aggregate::members(&blanked) {
+    let members = aggregate::members(blanked);
+    let view = View { strangers, mixed: members.list };
+    for member in members.errors {
         let (error, raw) = (blanked.get(member.clone()), text.as_bytes().get(member.clone()));
-        let found = error.zip(raw).and_then(|(error, raw)| rules::first(error, raw, strangers));
+        let found = error.zip(raw).and_then(|(error, raw)| rules::first(error, raw, view));
         let said = match found {
             Some(found) => {
                 let words = member.start + found.words.start..member.start + found.words.end;

@@ -4,7 +4,7 @@
 //! 2.3, CRI-O 1.30 to 1.36, Docker 20.10 (as cri-dockerd passes it on) and podman against a registry
 //! that fails on purpose, and messages of public issue threads.
 
-use super::context::{EOF, NOT_FOUND};
+use super::context::{EOF, NOT_FOUND, PERMISSION_DENIED};
 use crate::cause::Cause;
 
 /// What a rule says.
@@ -57,12 +57,11 @@ const fn status(
 }
 
 /// The rules, the decisive ones first.
-pub const RULES: [Rule; 35] = [
+pub const RULES: [Rule; 36] = [
     Rule {
         verdict: Verdict::NoPull,
         phrases: &[
             "sandbox",
-            "mountvolume",
             "unable to attach or mount volumes",
             "nodes are available",
             "runasnonroot",
@@ -143,6 +142,7 @@ pub const RULES: [Rule; 35] = [
             "received message larger than max",
             "lease \"",
             "lease does not exist",
+            "namespace \"",
             "container runtime is down",
             "unknown service runtime",
         ],
@@ -157,9 +157,6 @@ pub const RULES: [Rule; 35] = [
     rule(
         Cause::SignatureRejected,
         &[
-            "signaturevalidationfailed",
-            "signature validation failed",
-            "source image rejected",
             "blocked pull of",
             "vulnerable handler",
             "a signature was required",
@@ -167,7 +164,6 @@ pub const RULES: [Rule; 35] = [
             "due to configured policy",
             "remote trust data does not exist",
             "no valid trust data",
-            "no matching signatures",
         ],
         "a policy of the node (CRI-O: containers/image signature/policy_eval.go) or of the registry \
          (Harbor's content trust and vulnerability rules) refuses the image",
@@ -250,14 +246,16 @@ pub const RULES: [Rule; 35] = [
     rule(
         Cause::ManifestUnsupported,
         &[
-            "no longer supported",
+            "manifests are no longer supported",
+            "is no longer supported since containerd",
+            "schema 1 support",
             "deprecation notice",
             "unsupported media type",
             "unexpected media type",
             "missing signature key",
             "no signatures",
             "get stream processor",
-            "maximum allowed size",
+            "exceeded maximum allowed size",
             "byte manifest for",
             "unsupported docker v2s2 media type",
             "unsupported schema version",
@@ -269,7 +267,6 @@ pub const RULES: [Rule; 35] = [
             "missing private key needed for decryption",
             "unsupported manifest media type",
             "unknown media type",
-            "is not a container image",
         ],
         "the manifest came and is of no use to the runtime: schema 1, foreign media types, encrypted \
          layers, too large. Before `not found`, which containerd adds",
@@ -364,6 +361,11 @@ pub const RULES: [Rule; 35] = [
             "layer not known",
             "potentially insufficient",
             "failed to mount",
+            "snapshot",
+            "snapshotter",
+            "ingest ref",
+            "content store",
+            PERMISSION_DENIED,
         ],
         "the bytes came and the node could not lay them out (containerd snapshotters, containers/storage, \
          Docker's graph drivers). `not found` in it is about the node's own store",
@@ -415,6 +417,7 @@ pub const RULES: [Rule; 35] = [
             "host is down",
             "connection aborted",
             "cannot assign requested address",
+            "connect: permission denied",
             "operation was canceled",
             EOF,
         ],
@@ -517,6 +520,7 @@ pub const RULES: [Rule; 35] = [
             "manifest does not exist",
             "image does not exist",
             "requested image not found",
+            "entity was not found",
             "unknown: not found",
             NOT_FOUND,
         ],
@@ -547,6 +551,12 @@ pub const RULES: [Rule; 35] = [
             "under maintenance",
         ],
         "an error of the registry's own, or of a proxy in front of it, told without a number",
+    ),
+    rule(
+        Cause::SignatureRejected,
+        &["source image rejected", "signature validation failed", "signaturevalidationfailed"],
+        "CRI-O puts these words in front of whatever kept it from verifying the image, a registry that is \
+         down among them (containers/image copy): they decide where the rest says nothing of that kind",
     ),
     rule(
         Cause::RegistryUnavailable,

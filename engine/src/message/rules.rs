@@ -8,11 +8,11 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::blank::BLANK;
 use super::context::{
-    ANNOUNCING, EOF, NO_DESCRIPTOR, NOT_FOUND, OF_ROOT, OF_TOKEN, ROOT_MISSING, STRANGE_MEDIA_TYPE,
-    TOKEN_MISSING,
+    ANNOUNCING, EOF, NO_DESCRIPTOR, NOT_FOUND, OF_ROOT, OF_TOKEN, PERMISSION_DENIED, ROOT_MISSING,
+    STRANGE_MEDIA_TYPE, TOKEN_MISSING,
 };
 use super::phrases::{RULES, Rule, Verdict};
-use crate::cause::Cause;
+use crate::cause::{Cause, Class};
 
 /// The rule that decides, and the bytes that it found.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ enum Meaning {
     Rule(usize),
     /// The same, if the words stand behind a name.
     NotFound(usize),
+    /// The same, if they are about a path or an address.
+    OfPath(usize),
     /// The same, if the error ends with them.
     Eof(usize),
     /// A status may follow.
@@ -49,6 +51,7 @@ static SEARCH: LazyLock<Search> = LazyLock::new(|| {
     let rules = RULES.iter().enumerate().flat_map(|(index, rule)| {
         rule.phrases.iter().map(move |phrase| match *phrase {
             NOT_FOUND => (NOT_FOUND, Meaning::NotFound(index)),
+            PERMISSION_DENIED => (PERMISSION_DENIED, Meaning::OfPath(index)),
             EOF => (EOF, Meaning::Eof(index)),
             phrase => (phrase, Meaning::Rule(index)),
         })
@@ -67,18 +70,40 @@ static SEARCH: LazyLock<Search> = LazyLock::new(|| {
     Search { automaton: automaton.ok(), meanings }
 });
 
+/// What an error is looked at with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    /// Also the rules about something else than a pull.
+    pub(super) strangers: bool,
+    /// The error may be several, of which one can be transient: that one decides.
+    pub(super) mixed: bool,
+}
+
+/// A rule by its place in the list, and the words that it found.
+type Match = Option<(usize, Range<usize>)>;
+
+/// Keeps the first rule, and of its phrases the longest, which says most.
+fn keep(best: &mut Match, index: usize, words: Range<usize>) {
+    let rank = |index, words: &Range<usize>| (index, Reverse(words.len()));
+    if best.as_ref().is_none_or(|(i, w)| rank(index, &words) < rank(*i, w)) {
+        *best = Some((index, words));
+    }
+}
+
 /// The first of all rules that the error matches. `raw` is the error before it was blanked.
-/// `strangers`: also those about something else than a pull.
-pub(super) fn first(error: &[u8], raw: &[u8], strangers: bool) -> Option<Found> {
+pub(super) fn first(error: &[u8], raw: &[u8], view: View) -> Option<Found> {
     let search = &*SEARCH;
-    let mut best: Option<(usize, Range<usize>)> = None;
+    let (mut best, mut transient, mut announced): (Match, Match, Match) = (None, None, None);
     let mut consider = |index: usize, words: Range<usize>| {
-        let asked = strangers || RULES.get(index).is_some_and(|r| r.verdict != Verdict::NoPull);
-        // Of the phrases of one rule the longest says most.
-        let rank = |index, words: &Range<usize>| (index, Reverse(words.len()));
-        if asked && best.as_ref().is_none_or(|(i, w)| rank(index, &words) < rank(*i, w)) {
-            best = Some((index, words));
+        let verdict = RULES.get(index).map(|rule| rule.verdict);
+        if verdict == Some(Verdict::NoPull) && !view.strangers {
+            return;
         }
+        let cause = verdict.and_then(Verdict::cause);
+        if cause.is_some_and(|cause| cause.class() == Class::Transient) {
+            keep(&mut transient, index, words.clone());
+        }
+        keep(&mut best, index, words);
     };
     let (mut of_token, mut of_root, mut strange) = (false, false, None);
     for found in search.automaton.as_ref()?.find_overlapping_iter(error) {
@@ -91,29 +116,56 @@ pub(super) fn first(error: &[u8], raw: &[u8], strangers: bool) -> Option<Found> 
             Some(Meaning::NotFound(index)) if follows_a_name(error, words.start) => {
                 consider(*index, words);
             }
+            Some(Meaning::OfPath(index)) if error.get(..words.start).is_some_and(ends_in_name) => {
+                consider(*index, words);
+            }
             Some(Meaning::Eof(index)) if ends_error(error, &words) => consider(*index, words),
             Some(Meaning::Announces) => {
                 if let Some((status, at)) = status_after(error, words.end)
                     && let Some(index) = rule_of(status)
                 {
                     consider(index, status_words(error, at));
+                    if (400..500).contains(&status) {
+                        keep(&mut announced, index, status_words(error, at));
+                    }
                 }
             }
             Some(Meaning::OfToken) => of_token = true,
             Some(Meaning::OfRoot) => of_root = true,
             Some(Meaning::NoDescriptor) => strange = strange_media_type(raw, words),
-            Some(Meaning::NotFound(_) | Meaning::Eof(_)) | None => {}
+            Some(Meaning::NotFound(_) | Meaning::OfPath(_) | Meaning::Eof(_)) | None => {}
         }
     }
     let (index, words) = best?;
     let rule = RULES.get(index)?;
-    let missing = rule.verdict == Verdict::Cause(Cause::NotFound);
-    Some(match strange {
-        Some(words) if missing => Found { rule: &STRANGE_MEDIA_TYPE, words },
-        _ if missing && of_token => Found { rule: &TOKEN_MISSING, words },
-        _ if missing && of_root => Found { rule: &ROOT_MISSING, words },
-        _ => Found { rule, words },
-    })
+    let permanent = rule.verdict.cause().is_some_and(|cause| cause.class() == Class::Permanent);
+    // The registry's own refusal outweighs what its body says of media types and the like. Only
+    // Harbor tells with a 4xx that a policy refuses the image.
+    let refused = announced.filter(|_| rule.verdict != Verdict::Cause(Cause::SignatureRejected));
+    let instead = if view.mixed && transient.is_some() { transient } else { refused };
+    if permanent && let Some((index, words)) = instead {
+        let rule = RULES.get(index)?;
+        return Some(located(rule, words, (of_token, of_root, strange)));
+    }
+    Some(located(rule, words, (of_token, of_root, strange)))
+}
+
+/// What a missing thing is: of the image, or of the token service, the registry's root, or a kind
+/// of manifest that containerd does not know.
+fn located(
+    rule: &'static Rule,
+    words: Range<usize>,
+    (of_token, of_root, strange): (bool, bool, Option<Range<usize>>),
+) -> Found {
+    if rule.verdict != Verdict::Cause(Cause::NotFound) {
+        return Found { rule, words };
+    }
+    match strange {
+        Some(words) => Found { rule: &STRANGE_MEDIA_TYPE, words },
+        None if of_token => Found { rule: &TOKEN_MISSING, words },
+        None if of_root => Found { rule: &ROOT_MISSING, words },
+        None => Found { rule, words },
+    }
 }
 
 /// The words that stand behind the colon with which some phrases begin.
@@ -147,19 +199,26 @@ const MOST_PHRASE: usize = 40;
 /// `unexpected status from HEAD request to <URL>: 403`.
 const MOST_WORDS: usize = 6;
 
-/// The HTTP status that follows in the same line: where its digits stand.
+/// The HTTP status that follows in the same line: where its digits stand. It comes at once, behind a
+/// colon or `=`, or with its meaning in brackets (`from registry 403 (Forbidden)`); another number
+/// on the way is none.
 fn status_after(error: &[u8], from: usize) -> Option<(u16, usize)> {
     let is_gap = |b: &u8| b.is_ascii_whitespace() || b":=,[](\"".contains(b);
     let mut at = from;
-    for _ in 0..MOST_WORDS {
-        let gap = error.get(at..)?.iter().take_while(|b| is_gap(b));
-        if gap.clone().any(|b| *b == b'\n') {
+    for n in 0..MOST_WORDS {
+        let gap = error.get(at..)?.iter().take_while(|b| is_gap(b)).count();
+        let between = error.get(at..at + gap)?;
+        if between.contains(&b'\n') {
             return None;
         }
-        at += gap.count();
+        at += gap;
         let length = error.get(at..)?.iter().take_while(|b| !is_gap(b)).count();
         let word = error.get(at..at + length)?;
-        if let [hundreds @ b'1'..=b'5', tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = word {
+        if let [hundreds @ b'1'..=b'5', tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = word
+            && (n == 0
+                || between.iter().any(|b| b":=".contains(b))
+                || error.get(at + length..).is_some_and(|after| after.starts_with(b" (")))
+        {
             let digit = |byte: &u8| u16::from(byte - b'0');
             return Some((digit(hundreds) * 100 + digit(tens) * 10 + digit(ones), at));
         }
@@ -178,20 +237,60 @@ fn status_words(error: &[u8], at: usize) -> Range<usize> {
 }
 
 /// Words that `not found` may follow when it is about the image.
-const NAMED: [&[u8]; 9] =
-    [b"remote", b"manifest", b"image", b"tag", b"repository", b"artifact", b"404", b"is", b"was"];
+const THINGS: [&[u8]; 8] =
+    [b"remote", b"manifest", b"image", b"tag", b"repository", b"artifact", b"blob", b"404"];
+
+/// Words that stand right before the name of an image that is not found. Others name something on
+/// the node: `snapshot "x" not found`, `content sha256:... not found`, `ingest ref "x" not found`.
+const BEFORE_NAME: [&[u8]; 13] = [
+    b"for",
+    b"at",
+    b"by",
+    b"of",
+    b"image",
+    b"manifest",
+    b"tag",
+    b"repository",
+    b"artifact",
+    b"project",
+    b"digest",
+    b"blob",
+    b"name",
+];
 
 /// Whether what stands before is the name of an image, or one of the words for it.
 fn follows_a_name(error: &[u8], at: usize) -> bool {
-    let before = error.get(..at).unwrap_or_default();
-    let is_gap = |b: &u8| b.is_ascii_whitespace() || b":\"')".contains(b);
-    let Some(last) = before.iter().rposition(|b| !is_gap(b)) else { return false };
+    let mut before = error.get(..at).unwrap_or_default();
+    for verb in [b"is".as_slice(), b"was"] {
+        let trimmed = before.trim_ascii_end();
+        before = trimmed.strip_suffix(verb).filter(|b| b.ends_with(b" ")).unwrap_or(trimmed);
+    }
+    let is_end = |b: &u8| b.is_ascii_whitespace() || b":\"')".contains(b);
+    let Some(last) = before.iter().rposition(|b| !is_end(b)) else { return false };
     let before = before.get(..=last).unwrap_or_default();
-    let start = before.iter().rposition(|b| !b.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
-    before.last() == Some(&BLANK)
-        || NAMED
-            .iter()
-            .any(|word| before.get(start..).is_some_and(|w| w.eq_ignore_ascii_case(word)))
+    if before.last() != Some(&BLANK) {
+        return THINGS.iter().any(|word| last_word(before).eq_ignore_ascii_case(word));
+    }
+    // In front of the name: nothing, the end of another part of the error, or a word for images.
+    let start = before.iter().rposition(|b| *b != BLANK).map_or(0, |at| at + 1);
+    let before = before.get(..start).unwrap_or_default();
+    let before = before.trim_ascii_end();
+    let unquoted = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'"));
+    let word = last_word(unquoted.unwrap_or(before).trim_ascii_end());
+    // containerd: `reference "r.io/a:1"` is an image, `reference layer-sha256:...` content of the node.
+    let reference = unquoted.is_some() && word == b"reference";
+    word.is_empty() || reference || BEFORE_NAME.iter().any(|w| word.eq_ignore_ascii_case(w))
+}
+
+/// The word that a text ends with; empty where it ends with a sign.
+fn last_word(text: &[u8]) -> &[u8] {
+    let start = text.iter().rposition(|b| !b.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
+    text.get(start..).unwrap_or_default()
+}
+
+/// Whether a text ends with a name and a colon: `open <path>: `.
+fn ends_in_name(text: &[u8]) -> bool {
+    text.strip_suffix(b": ").is_some_and(|text| text.last() == Some(&BLANK))
 }
 
 /// Whether nothing follows in the error: `Head "<URL>": EOF`.

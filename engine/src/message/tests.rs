@@ -33,7 +33,12 @@ fn a_reason_decides_where_the_kubelet_means_something_by_it() {
         ("ImagePullBackOff", r#"Back-off pulling image "a": Odd: what"#, "Unknown by nothing"),
         ("RegistryUnavailable", "what", "RegistryUnavailable by nothing"),
         ("RegistryUnavailable", "dial tcp: i/o timeout", "Network by i/o timeout"),
-        ("SignatureValidationFailed", "EOF", "SignatureRejected by SignatureValidationFailed"),
+        (
+            "SignatureValidationFailed",
+            "r.io/a:1: denied",
+            "SignatureRejected by SignatureValidationFailed",
+        ),
+        ("SignatureValidationFailed", "dial tcp: i/o timeout", "Network by i/o timeout"),
         ("InvalidImageName", "EOF", "InvalidReference by InvalidImageName"),
         ("ErrImageNeverPull", "EOF", "NeverPullAbsent by ErrImageNeverPull"),
         ("ImageInspectError", "what", "RuntimeUnavailable by nothing"),
@@ -44,10 +49,11 @@ fn a_reason_decides_where_the_kubelet_means_something_by_it() {
         ),
         ("CreateContainerError", "r.io/a:1: not found", "none by CreateContainerError"),
         ("FailedCreatePodSandBox", "r.io/a:1: not found", "none by FailedCreatePodSandBox"),
+        ("Failed", "Error: context deadline exceeded", "none by Failed"),
         ("Failed", "Error: ErrImagePull", "Unknown by ErrImagePull"),
         ("Failed", "Error: ErrImageNeverPull", "NeverPullAbsent by ErrImageNeverPull"),
         ("Failed", "Error: InvalidImageName", "InvalidReference by InvalidImageName"),
-        ("Failed", r#"Error: secret "denied" not found"#, r#"none by secret ""#),
+        ("Failed", r#"Error: secret "denied" not found"#, "none by Failed"),
         ("Failed", r#"Failed to pull image "r.io/sandbox": sandbox"#, "Unknown by nothing"),
         ("BackOff", "Back-off restarting failed container", "none by Back-off restarting"),
         ("BackOff", r#"Back-off pulling image "a""#, "Unknown by Back-off pulling image"),
@@ -77,7 +83,7 @@ fn a_reason_decides_where_the_kubelet_means_something_by_it() {
             "RuntimeClass \"gpu\" not found",
             "none by RuntimeClass",
         ),
-        ("one sentence", "another: EOF", "Network by EOF"),
+        ("one sentence", "another: EOF", "none by nothing"),
         (
             "failed to record image pull intent: open x",
             "Failed to record image pull intent",
@@ -85,6 +91,23 @@ fn a_reason_decides_where_the_kubelet_means_something_by_it() {
         ),
         ("SomethingNew", "r.io/a:1: not found", "NotFound by not found"),
         ("", "r.io/a:1: not found", "NotFound by not found"),
+        ("SomethingNew", "dial tcp: i/o timeout", "none by nothing"),
+        ("", "dial tcp: i/o timeout", "Network by i/o timeout"),
+        ("", r#"pods "x" not found"#, "none by nothing"),
+        (
+            "",
+            r#"MountVolume.SetUp failed for volume "images" : rpc error: not found"#,
+            "none by MountVolume.",
+        ),
+        ("", r#"Successfully pulled image "r.io/a:1" in 3 s"#, "none by Successfully "),
+        (
+            "",
+            r#"Container image "r.io/a:1" already present on machine"#,
+            "none by already present on machine",
+        ),
+        ("", "Created pod: image-builder-x", "none by Created pod"),
+        ("", "Started registry", "Unknown by nothing"),
+        ("", "Started container-registry", "none by Started container"),
         ("", "what", "none by nothing"),
         ("", "what became of the image", "Unknown by nothing"),
     ] {
@@ -109,8 +132,11 @@ fn a_status_counts_where_it_is_announced_and_nowhere_else() {
         ("status code 408", "Network by 408"),
         ("status code 409", "Unknown by 409"),
         ("status code 4040", "Unknown by nothing"),
-        ("status code a b c d e 404", "NotFound by 404"),
-        ("status code a b c d e f 404", "Unknown by nothing"),
+        ("status code a b c d e: 404", "NotFound by 404"),
+        ("status code a b c d e f: 404", "Unknown by nothing"),
+        ("status code from registry 403 (Forbidden)", "AccessDenied by Forbidden"),
+        ("status code, retried 404 times", "Unknown by nothing"),
+        ("unexpected status after 404 ms: 503", "RegistryUnavailable by 503"),
         ("status code\n404", "Unknown by nothing"),
         ("404 403 500", "Unknown by nothing"),
         ("a status of 404", "Unknown by nothing"),
@@ -131,6 +157,20 @@ fn not_found_means_the_image_where_it_follows_its_name() {
         ("image not found", "NotFound"),
         ("r.io/a:1 is not found", "NotFound"),
         ("entity was not found", "NotFound"),
+        ("manifest tagged by \"v1\" is not found", "NotFound"),
+        ("desc = r.io/a:1: not found", "NotFound"),
+        ("x: r.io/a:1 not found", "NotFound"),
+        ("snapshotter stargz was not found: not found", "UnpackFailed"),
+        ("can not find snapshotter \"nydus\": not found", "UnpackFailed"),
+        ("failed to get active snapshot \"k8s.io/12/extract-1\": not found", "UnpackFailed"),
+        ("missing parent \"k8s.io/1\" of snapshot \"k8s.io/2\": not found", "UnpackFailed"),
+        ("reference layer-sha256:00: not found", "Unknown"),
+        ("ingest ref \"layer-1\": not found", "UnpackFailed"),
+        ("content sha256:00: not found", "Unknown"),
+        ("status for ref a/b: not found", "Unknown"),
+        ("namespace \"k8s.io\": not found", "RuntimeUnavailable"),
+        ("secret \"regcred\" not found", "Unknown"),
+        ("runtime handler \"kata\" not found", "Unknown"),
         ("\"r.io/a:1\" not found", "NotFound"),
         ("executable file not found in $PATH", "Unknown"),
         ("not found", "Unknown"),
@@ -199,6 +239,20 @@ fn of_several_errors_the_most_lenient_one_counts() {
         // Cut off: what follows could be anything.
         ("[failed to a: denied, failed to b: deni", "Unknown by nothing"),
         ("[failed to a: EOF, failed to b: deni", "Network by EOF"),
+        // Told apart or not, one that may go through later counts.
+        (
+            "[no match for platform in x: not found, read tcp a: connection reset]",
+            "Network by connection reset",
+        ),
+        ("[manifests are no longer supported, then i/o timeout]", "Network by i/o timeout"),
+        (
+            "rpc error: code = Unknown desc = [no matching manifest for x, dial tcp a: i/o timeout]",
+            "Network by i/o timeout",
+        ),
+        (
+            "no image found in image index, reading manifest x: i/o timeout]",
+            "Network by i/o timeout",
+        ),
         // No list.
         ("[a: denied, b: EOF]", "Network by EOF"),
         ("failed to a: denied, failed to b: what", "AccessDenied by denied"),
@@ -211,6 +265,43 @@ fn of_several_errors_the_most_lenient_one_counts() {
         ("(Mirrors also failed: [m: r.io/a: not found]", "Unknown by nothing"),
         ("pull image err: EOF; artifact err: denied", "Network by EOF"),
         ("pull image err: what; artifact err: denied", "Unknown by nothing"),
+    ] {
+        assert_eq!(shown("ErrImagePull", text, ""), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_may_go_through_later_or_is_refused_is_not_made_permanent_by_the_words_around() {
+    for (text, expected) in [
+        (
+            "Source image rejected: reading x: received unexpected HTTP status: 503",
+            "RegistryUnavailable by 503",
+        ),
+        (
+            "Source image rejected: dial tcp: lookup x: no such host",
+            "HostUnresolvable by no such host",
+        ),
+        (
+            "Source image rejected: A signature was required",
+            "SignatureRejected by A signature was required",
+        ),
+        ("Source image rejected: what", "SignatureRejected by Source image rejected"),
+        (
+            "unexpected status: 401 Unauthorized\nPassword login: unsupported media type",
+            "Unauthorized by 401 Unauthorized",
+        ),
+        ("unexpected status: 415 Unsupported Media Type", "Unknown by 415 Unsupported Media Type"),
+        (
+            "unexpected status: 412 x\ncannot be pulled due to configured policy",
+            "SignatureRejected by due to configured policy",
+        ),
+        ("denied: Container Registry is no longer supported", "AccessDenied by denied"),
+        ("open /var/tmp/x: permission denied", "UnpackFailed by permission denied"),
+        (
+            "dial tcp 1.1.1.1:443: connect: permission denied",
+            "Network by connect: permission denied",
+        ),
+        ("denied: permission denied", "AccessDenied by denied"),
     ] {
         assert_eq!(shown("ErrImagePull", text, ""), expected, "{text}");
     }

@@ -11,4 +11,4 @@ mod vacated;
 pub use pod::{Arrival, Closed, PodHistory};
 pub use runs::{Run, Runs};
 pub use track::{Once, Step, Track};
-pub use vacated::Vacated;
+pub use vacated::{Place, Vacated};

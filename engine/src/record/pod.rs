@@ -40,6 +40,8 @@ pub struct PodHistory {
     tracks: BTreeMap<Arc<str>, Track>,
     /// When the kubelet wrote that the containers wait for their images, as a watch event told.
     creating: Option<Duration>,
+    /// A status has been taken in.
+    known: bool,
     /// The newest status shows an image whose pull may begin at any time.
     wanted: bool,
     /// Images that were on the node in the newest status: a bit each, in the spec's order.
@@ -57,6 +59,7 @@ impl PodHistory {
         timing: &Timing,
         mut inherit: impl FnMut(&str) -> Option<Runs>,
     ) -> Vec<(Arc<str>, Step)> {
+        self.known = true;
         let age = arrival.wrote.map(|wrote| now.wall.duration_since(wrote));
         let at = arrival.wrote.unwrap_or(now.wall);
         if seen.creating
@@ -146,6 +149,11 @@ impl PodHistory {
         pulled.filter(move |(bit, _)| before & bit == 0).map(|(_, image)| image.image)
     }
 
+    /// Whether any status of the Pod has been taken in.
+    pub fn is_known(&self) -> bool {
+        self.known
+    }
+
     /// The images that have failed.
     pub fn tracks(&self) -> impl Iterator<Item = (&Arc<str>, &Track)> {
         self.tracks.iter().filter(|(_, track)| !track.runs.is_empty())
@@ -156,29 +164,33 @@ impl PodHistory {
         self.tracks.get(image)
     }
 
-    /// Puts a checkpoint's count in, where it is higher than what has been seen since. `seen` is the
-    /// newest status: an image that it shows on the node, or not at all, has no failures any more.
-    /// That it shows no failure right now says nothing: a kubelet that has just started does not
-    /// remember any (kubelet.md 3.3).
-    pub fn restore(&mut self, seen: &Observation<'_>, image: &str, runs: Runs) {
-        let standing = seen.images.iter().find(|i| i.image == image).map(|i| i.standing);
-        if standing.is_none_or(|standing| standing == Standing::Pulled) {
+    /// Puts a checkpoint's count of the image at this place of a status in, where it is higher than
+    /// what has been seen since. An image that is on the node, in this status or the one before, has
+    /// no failures any more. That a status shows no failure right now says nothing: a kubelet that
+    /// has just started does not remember any (kubelet.md 3.3).
+    pub fn restore(&mut self, seen: &Observation<'_>, place: usize, runs: Runs) {
+        let Some(image) = seen.images.get(place) else { return };
+        let bit = u32::try_from(place).ok().and_then(|place| 1_u64.checked_shl(place));
+        let was_pulled = bit.is_none_or(|bit| self.pulled & bit != 0);
+        if was_pulled || image.standing == Standing::Pulled {
             return;
         }
-        let track = self.tracks.entry(Arc::from(image)).or_default();
-        let seen = std::mem::take(&mut track.runs);
+        let track = self.tracks.entry(Arc::from(image.image)).or_default();
+        let since = std::mem::take(&mut track.runs);
         // A back-off without a message (up to 1.31) contradicts nothing.
-        let told = seen.newest_cause().filter(|cause| *cause != Cause::Unknown);
-        let another = told.is_some_and(|cause| Some(cause) != runs.newest_cause());
+        let told = since.newest_cause().filter(|cause| *cause != Cause::Unknown);
+        // Nor does what could not be read, perhaps by an older version, contradict what can be now.
+        let held = runs.newest_cause().filter(|cause| *cause != Cause::Unknown);
+        let another = told.is_some() && held.is_some() && told != held;
         track.runs = if another {
             // What has been seen since ends the run of the checkpoint's cause.
             let mut both = runs;
-            both.append(seen);
+            both.append(since);
             both
-        } else if seen.failed_pulls() < runs.failed_pulls() {
+        } else if since.failed_pulls() < runs.failed_pulls() {
             runs
         } else {
-            seen
+            since
         };
     }
 

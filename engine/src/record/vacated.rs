@@ -2,11 +2,25 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{Runs, Track};
 use crate::objects::Uid;
 
 /// Beyond so many the lowest go: under-counting is allowed.
 const MOST: usize = 64;
+
+/// The API server keeps whole seconds, and its clock and ours differ a little.
+const SLACK: SignedDuration = SignedDuration::from_secs(2);
+
+/// A Pod's place in its job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its completion index, in an Indexed Job: only the Pod of the same index replaces it.
+    pub index: Option<u32>,
+    /// When the API server stored it first.
+    pub created: Option<Timestamp>,
+}
 
 /// The counts that wait for an heir, within one job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,22 +30,35 @@ pub struct Vacated(Vec<Left>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Left {
     pod: Uid,
+    place: Place,
+    /// When it ended, at the latest.
+    ended: Timestamp,
     image: Arc<str>,
     track: Track,
 }
 
 impl Vacated {
     /// A Pod is gone, and had counted this.
-    pub fn leave(&mut self, pod: Uid, image: Arc<str>, track: Track) {
-        self.0.push(Left { pod, image, track });
+    pub fn leave(
+        &mut self,
+        (pod, place): (Uid, Place),
+        ended: Timestamp,
+        image: Arc<str>,
+        track: Track,
+    ) {
+        self.0.push(Left { pod, place, ended, image, track });
         self.0.sort_by_key(|left| std::cmp::Reverse(left.track.runs.failed_pulls()));
         self.0.truncate(MOST);
     }
 
     /// A Pod that came later fails for the first time: it takes the highest count of the image.
-    /// Each count has one heir, so that 64 Pods that failed once and are replaced make no 65.
-    pub fn take(&mut self, image: &str) -> Option<Runs> {
-        let at = self.0.iter().position(|left| *left.image == *image)?;
+    /// Each count has one heir, so that 64 Pods that failed once and are replaced make no 65. A Pod
+    /// that was there before the other ended replaces nobody.
+    pub fn take(&mut self, image: &str, heir: Place) -> Option<Runs> {
+        let at = self.0.iter().position(|left| {
+            let later = heir.created.is_none_or(|created| created + SLACK >= left.ended);
+            *left.image == *image && left.place.index == heir.index && later
+        })?;
         Some(self.0.remove(at).track.runs)
     }
 

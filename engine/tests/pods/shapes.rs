@@ -94,7 +94,7 @@ fn each_shape_of_a_pod_counts_what_it_should() {
             let mut shown = Observation::default();
             let standing = Standing::Wanted;
             shown.images.push(ImageSeen { image: &image, container: "", standing, always: false });
-            history.restore(&shown, &image, Runs::of(run));
+            history.restore(&shown, 0, Runs::of(run));
         }
         let now = Now { elapsed: Duration::from_secs(100), wall: second(100) };
         let arrival = Arrival { listed: true, wrote: Some(second(99)) };

@@ -86,7 +86,9 @@ impl Watcher {
             for (image, run) in checkpoint.iter().flat_map(|held| held.iter()) {
                 let mut runs = Runs::of(*run);
                 runs.cap(self.most(at));
-                self.history.restore(seen, image, runs);
+                if let Some(place) = seen.images.iter().position(|seen| *seen.image == **image) {
+                    self.history.restore(seen, place, runs);
+                }
             }
         }
         let held = self.history.tracks().filter_map(|(image, track)| {

@@ -1,11 +1,13 @@
 //! What is counted when a Pod comes back, and after a restart.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::enforce;
 use super::stage::{IMAGE, JOB, MISSING, POD, Stage, short, uid};
 use crate::effect::Outcome;
 use crate::input::{Change, Input, Kind};
+use crate::objects::Pod;
 
 const BACK_OFF: &str = "Back-off pulling image \"r.io/team/app:missing\"";
 
@@ -41,6 +43,10 @@ fn a_pod_that_comes_back_from_a_foreign_phase_goes_on_counting_and_counts_nothin
 
 /// A new process with a checkpoint of two failed pulls, whose first list shows the Pod like this.
 fn restarted(spec: Value, container: Value) -> Stage {
+    restarted_in_order(spec, container, false)
+}
+
+fn restarted_in_order(spec: Value, container: Value, pods_first: bool) -> Stage {
     let mut stage = Stage::unsynced();
     stage.lead();
     let kinds = [Kind::Policy, Kind::LocalQueue, Kind::Workload, Kind::Job, Kind::Pod];
@@ -51,12 +57,17 @@ fn restarted(spec: Value, container: Value) -> Stage {
         "job": "train", "uid": uid(JOB), "podUid": uid(POD), "image": IMAGE,
         "cause": "NotFound", "failedPulls": 2, "state": "Counting",
         "firstFailureTime": "2026-11-24T08:15:00Z", "lastFailureTime": "2026-11-24T08:16:00Z"}]});
+    let pod = stage.pod_object(POD, container);
+    if pods_first {
+        stage.give(Input::Pod(Change::Listed(pod.clone())));
+    }
     stage.policy_with_status(spec, checkpoint);
     stage.queue();
     stage.job(json!({}));
     stage.workload(true, Some("2026-11-24T08:10:00Z"), json!({}));
-    let pod = stage.pod_object(POD, container);
-    stage.give(Input::Pod(Change::Listed(pod)));
+    if !pods_first {
+        stage.give(Input::Pod(Change::Listed(pod)));
+    }
     for kind in kinds {
         stage.give(Input::ListEnded(kind));
     }
@@ -92,9 +103,12 @@ fn a_checkpoint_outlives_a_list_that_shows_no_failure_and_not_one_that_shows_suc
         (waiting("CrashLoopBackOff"), 3),
         (json!({"running": {}}), 1),
     ] {
-        let mut stage = restarted(enforce(100), container.clone());
-        stage.pod(POD, "ErrImagePull", MISSING);
-        assert_eq!(failed_pulls(&stage), then, "listed as {container}");
+        // Each kind has a watch of its own, and no order among them.
+        for pods_first in [false, true] {
+            let mut stage = restarted_in_order(enforce(100), container.clone(), pods_first);
+            stage.pod(POD, "ErrImagePull", MISSING);
+            assert_eq!(failed_pulls(&stage), then, "listed as {container}, first: {pods_first}");
+        }
     }
 }
 
@@ -111,4 +125,42 @@ fn an_image_that_is_edited_begins_anew_as_soon_as_the_spec_says_so() {
     edited.spec.containers[0].image = "r.io/team/app:mended".to_owned();
     stage.give(Input::Pod(Change::Seen(edited)));
     assert_eq!(failed_pulls(&stage), 0);
+}
+
+/// Pods of one job, each with its index and the second when it was made.
+fn pod_of(stage: &Stage, pod: u128, index: Option<u32>, created: i64, reason: &str) -> Pod {
+    let mut object =
+        stage.pod_object(pod, json!({"waiting": {"reason": reason, "message": MISSING}}));
+    let annotation = index.map(|index| (crate::keys::JOB_INDEX.to_owned(), index.to_string()));
+    object.metadata.annotations.extend(annotation);
+    object.metadata.creation_timestamp =
+        Some(stage.now().wall + SignedDuration::from_secs(created));
+    object
+}
+
+#[test]
+fn only_a_pod_that_takes_the_place_of_another_inherits_its_count() {
+    for (what, index, created, inherits) in [
+        ("a replacement", None, 1, true),
+        ("one that was there before", None, -60, false),
+        ("the replacement of the same index", Some(3), 1, true),
+        ("a later Pod of another index", Some(4), 1, false),
+    ] {
+        let mut stage = Stage::new();
+        stage.policy(enforce(100));
+        stage.queue();
+        stage.job(json!({}));
+        let first_index = index.map(|_| 3);
+        for reason in ["ContainerCreating", "ErrImagePull", "ImagePullBackOff", "ErrImagePull"] {
+            let pod = pod_of(&stage, POD, first_index, -120, reason);
+            stage.give(Input::Pod(Change::Seen(pod)));
+        }
+        let gone = pod_of(&stage, POD, first_index, -120, "ErrImagePull");
+        stage.give(Input::Pod(Change::Gone(gone)));
+        let next = pod_of(&stage, POD + 1, index, created, "ErrImagePull");
+        stage.give(Input::Pod(Change::Seen(next)));
+        let row = stage.engine.index.pod(crate::objects::Uid::from_u128(POD + 1)).unwrap();
+        let counted = row.history.track(IMAGE).unwrap().runs.failed_pulls();
+        assert_eq!(counted, if inherits { 3 } else { 1 }, "{what}");
+    }
 }

@@ -62,6 +62,10 @@ fn what_names_something_is_blanked_and_what_says_something_stays() {
         ("status code [manifests denied]: 403", "status code [manifests ·]: 403"),
         ("status code [blobs denied]: 403", "status code [blobs ·]: 403"),
         ("two manifests denied: 403", "two manifests denied: 403"),
+        ("repository denied not found: x", "repository · not found: x"),
+        ("project eof not found", "project · not found"),
+        ("repository does not exist or name unknown", "repository does not exist or name unknown"),
+        ("pinging docker registry eof: x", "pinging docker registry ·: x"),
         ("Tag denied not found in repository a/b", "Tag · not found in repository ·"),
         (
             "cannot validate certificate for denied because",
@@ -95,6 +99,7 @@ fn an_image_without_a_shape_is_blanked_where_the_words_say_that_it_is_one() {
         ("denied", "pull access denied for denied, x", "pull access denied for ·, x"),
         ("denied", "reference deniedly", "reference deniedly"),
         ("unknown", "name unknown", "name unknown"),
+        ("denied", "Error: image denied not found", "Error: image · not found"),
         ("Team/App:V 1", "parse \"Team/App:V 1\": bad", "parse \"·\": bad"),
         ("a b", "a b: \"a b\"", "a b: \"·\""),
         ("", "x", "x"),

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::cause::Cause;
 use crate::observe::{Failure, ImageSeen};
+use crate::record::Run;
 
 const IMAGE: &str = "r.io/a:1";
 
@@ -195,6 +196,36 @@ fn a_second_window_needs_no_fresh_pod() {
     assert!(told.moment(80).is_ok());
 }
 
+#[test]
+fn an_image_that_the_runtime_could_not_be_asked_about_counts_nothing_and_may_be_pulled_at_any_time()
+{
+    let unasked = || Standing::Unasked(Failure { cause: Cause::RuntimeUnavailable });
+    let mut told = Told::new();
+    told.seen(0, Standing::Wanted).seen(1, window());
+    assert!(told.moment(2).is_ok());
+    let other = ImageSeen { image: "r.io/b:1", container: "b", standing: unasked(), always: false };
+    let mut seen = showing(back_off());
+    seen.images.push(other);
+    let arrival = Arrival { listed: false, wrote: Some(Told::now(3).wall) };
+    told.history.record(&seen, arrival, Told::now(3), &Timing::kubelet(), |_| None);
+    assert_eq!(told.moment(3), Err(Closed::StillPulling));
+    told.seen(14, unasked()).seen(27, unasked());
+    assert_eq!(told.counted, 1);
+}
+
+#[test]
+fn a_checkpoint_that_an_older_version_could_not_read_adds_nothing() {
+    let run =
+        |cause| Run { cause, failed_pulls: 2, first: Told::now(1).wall, last: Told::now(9).wall };
+    for (held, counted) in [(Cause::Unknown, 2), (Cause::NotFound, 2), (Cause::RateLimited, 3)] {
+        let mut told = Told::new();
+        told.seen(20, window());
+        told.history.restore(&showing(window()), 0, Runs::of(run(held)));
+        let track = told.history.track(IMAGE).unwrap();
+        assert_eq!(track.runs.failed_pulls(), counted, "{held}");
+    }
+}
+
 /// Any standing that a status can show.
 fn any_standing() -> impl Strategy<Value = Standing> {
     prop_oneof![
@@ -206,6 +237,8 @@ fn any_standing() -> impl Strategy<Value = Standing> {
         Just(Standing::Blocked),
         Just(Standing::Crashing),
         Just(Standing::Unclear),
+        Just(Standing::Unasked(Failure { cause: Cause::RuntimeUnavailable })),
+        Just(Standing::Once(Failure { cause: Cause::NeverPullAbsent })),
         Just(Standing::Pulled),
     ]
 }
@@ -229,7 +262,9 @@ proptest! {
     ) {
         let mut told = Told::new();
         // After a start the count begins anew; one life of the image is enough here.
-        let one_life = standings.into_iter().filter(|(s, _)| *s != Standing::Pulled);
+        let one_life = standings
+            .into_iter()
+            .filter(|(s, _)| !matches!(s, Standing::Pulled | Standing::Once(_)));
         let mut windows = 0;
         for (second, (standing, missed)) in (0..).step_by(13).zip(one_life) {
             windows += u32::from(standing == window());
