@@ -64,7 +64,7 @@ impl Args {
     kubectl get pod NAME -o jsonpath='{..waiting.message}' | dislodge classify -o json\n  \
     dislodge classify --jsonl <messages.jsonl      lines {\"image\",\"reason\",\"message\"}; image and\n                                                 \
     reason may be null or absent\n  \
-    kubectl get pods -A -o json | dislodge classify --pod -\n\n\
+    kubectl get pods -A --show-managed-fields -o json | dislodge classify --pod -\n\n\
     Secrets in messages are masked. No cluster is asked.\n\
     Exit code: 0 whether or not a failure is found, 1 where something cannot be read (the rest is\n\
     still answered), 2 where the command line cannot be meant.")]

@@ -5,6 +5,7 @@
 //! printed that was not masked, and no character that a terminal would obey (`shown`).
 
 mod document;
+mod failing;
 mod finding;
 mod line;
 mod lines;
@@ -20,9 +21,13 @@ use crate::args::{ClassifyArgs, Output};
 use finding::Finding;
 use page::Look;
 
-/// The longest message, and the longest line of `--jsonl`, in bytes. Kubernetes keeps 32 KiB of a
-/// waiting message (`kubelet`: `pkg/kubelet/status`) and an object of 1.5 MiB (etcd's request).
+/// The longest message, and the longest line of `--jsonl`, in bytes. Kubernetes itself has no limit
+/// for a waiting message, but for that of the whole Pod: a request of 1.5 MiB (etcd:
+/// `--max-request-bytes`).
 const LONGEST: usize = 8 << 20;
+
+/// The most that is read of a file of Pods, in bytes: a hundred thousand of them.
+const MOST_PODS: usize = 512 << 20;
 
 /// Why the command fails.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +54,28 @@ pub enum Error {
         input: String,
         /// What is wrong with it.
         source: io::Error,
+    },
+    /// A file of Pods is binary, or text in another encoding.
+    #[error(
+        "{input} is no text: no UTF-8 from byte {byte} on: give the Pods as YAML or JSON in UTF-8: \
+         kubectl get pods -o json"
+    )]
+    NoText {
+        /// Its name.
+        input: String,
+        /// Where the first byte stands that is none, from 1 on.
+        byte: usize,
+    },
+    /// A file of Pods does not end.
+    #[error(
+        "{input} is longer than {most} bytes: give the Pods in several files, such as one for each \
+         namespace"
+    )]
+    LongPods {
+        /// Its name.
+        input: String,
+        /// The limit.
+        most: usize,
     },
     /// Some lines were no messages.
     #[error(
@@ -99,13 +126,13 @@ fn answer(args: &ClassifyArgs) -> Result<(), Error> {
     }
     if let Some(input) = &args.pod {
         let name = name(input);
-        let text = io::read_to_string(open(input)?)
-            .map_err(|source| Error::Input { input: name.clone(), source })?;
+        let text = text(open(input)?, &name, MOST_PODS)?;
         return pods::answer(&text, &name, args.output, look, &mut out, complain);
     }
 
-    let message = message(&args.message, io::stdin(), io::stdin().is_terminal())?;
-    let finding = Finding::new(&message, args.reason.as_deref(), args.image.as_deref());
+    let reason = finding::given(args.reason.as_deref());
+    let message = message(&args.message, reason, io::stdin(), io::stdin().is_terminal())?;
+    let finding = Finding::new(&message, reason, args.image.as_deref());
     match args.output.unwrap_or_default() {
         Output::Text => page::write(&finding, look, &mut out),
         Output::Json => shown::json(&finding.object(), &mut out),
@@ -142,9 +169,32 @@ fn name(path: &Path) -> String {
     }
 }
 
+/// All of a file of Pods, of which at most so many bytes are read.
+fn text(input: impl Read, name: &str, most: usize) -> Result<String, Error> {
+    let input_name = || name.to_owned();
+    let mut bytes = Vec::new();
+    input
+        .take(most as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| Error::Input { input: input_name(), source })?;
+    if bytes.len() > most {
+        return Err(Error::LongPods { input: input_name(), most });
+    }
+    String::from_utf8(bytes).map_err(|error| Error::NoText {
+        input: input_name(),
+        byte: error.utf8_error().valid_up_to() + 1,
+    })
+}
+
 /// The message: the words of the command line, else all of standard input. Bytes that are no UTF-8
-/// are read as the API server would have stored them, as replacement characters.
-fn message(words: &[String], stdin: impl Read, terminal: bool) -> Result<String, Error> {
+/// are read as the API server would have stored them, as replacement characters. With a reason it
+/// may be empty: the kubelet says nothing beside some (`InvalidImageName`).
+fn message(
+    words: &[String],
+    reason: Option<&str>,
+    stdin: impl Read,
+    terminal: bool,
+) -> Result<String, Error> {
     let piped = matches!(words, [dash] if dash == "-");
     if words.is_empty() && terminal {
         return Err(Error::NoMessage);
@@ -162,7 +212,7 @@ fn message(words: &[String], stdin: impl Read, terminal: bool) -> Result<String,
         words.join(" ")
     };
     match message.len() {
-        _ if message.trim().is_empty() => Err(Error::EmptyMessage),
+        _ if reason.is_none() && message.trim().is_empty() => Err(Error::EmptyMessage),
         length if length > LONGEST => Err(Error::LongMessage),
         _ => Ok(message),
     }
@@ -178,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_words_of_the_command_line_are_one_message() {
-        let message = message(&words(&["i/o", "timeout"]), io::empty(), true).unwrap();
+        let message = message(&words(&["i/o", "timeout"]), None, io::empty(), true).unwrap();
         assert_eq!(message, "i/o timeout");
     }
 
@@ -190,23 +240,38 @@ mod tests {
             (&[][..], b"a\n\n", "a\n"),
             (&[][..], b"a\xff", "a\u{fffd}"),
         ] {
-            assert_eq!(message(&words(given), stdin, false).unwrap(), read);
+            assert_eq!(message(&words(given), None, stdin, false).unwrap(), read);
         }
     }
 
     #[test]
     fn a_terminal_is_not_waited_for_unless_it_is_asked_for() {
         let stdin = &b"typed\n"[..];
-        assert!(matches!(message(&[], stdin, true), Err(Error::NoMessage)));
-        assert_eq!(message(&words(&["-"]), stdin, true).unwrap(), "typed");
+        assert!(matches!(message(&[], None, stdin, true), Err(Error::NoMessage)));
+        assert_eq!(message(&words(&["-"]), None, stdin, true).unwrap(), "typed");
     }
 
     #[test]
     fn an_empty_or_endless_message_is_refused() {
         for (given, stdin) in [(&[][..], &b" \n"[..]), (&[""][..], b""), (&["-"][..], b"")] {
-            assert!(matches!(message(&words(given), stdin, false), Err(Error::EmptyMessage)));
+            let words = words(given);
+            assert!(matches!(message(&words, None, stdin, false), Err(Error::EmptyMessage)));
+            assert!(message(&words, Some("InvalidImageName"), stdin, false).is_ok());
         }
         let endless = io::repeat(b'a');
-        assert!(matches!(message(&[], endless, false), Err(Error::LongMessage)));
+        assert!(matches!(message(&[], None, endless, false), Err(Error::LongMessage)));
+    }
+
+    #[test]
+    fn pods_that_are_no_text_or_do_not_end_are_refused() {
+        assert_eq!(text(&b"kind: Pod"[..], "x", 9).unwrap(), "kind: Pod");
+        for (input, most, what) in [
+            (&b"kind\xff"[..], 9, "x is no text: no UTF-8 from byte 5 on: give the Pods as YAML"),
+            (b"kind: Pod\n", 9, "x is longer than 9 bytes: give the Pods in several files"),
+        ] {
+            let error = text(input, "x", most).unwrap_err().to_string();
+            assert!(error.starts_with(what), "{error}");
+        }
+        assert!(matches!(text(io::repeat(b' '), "x", 9), Err(Error::LongPods { .. })));
     }
 }

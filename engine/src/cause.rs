@@ -241,7 +241,7 @@ impl Cause {
 impl Cause {
     /// The same, where nothing is held that could be resumed.
     pub fn remedy(self) -> &'static str {
-        self.next_step().strip_suffix(", then resume").unwrap_or(self.next_step())
+        self.next_step().strip_suffix(", then resume").unwrap_or_else(|| self.next_step())
     }
 }
 

@@ -100,7 +100,10 @@ fn pod(document: Value, named: Option<&str>, place: &str) -> Result<Pod, String>
                 )
             })
         }
-        Some(other) => Err(format!("{place}a {}: {EXPECTED}", harmless(other))),
+        Some(other) => {
+            let article = if other.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
+            Err(format!("{place}{article} {}: {EXPECTED}", harmless(other)))
+        }
         None if document.is_object() => Err(format!("{place}an object without `kind`: {EXPECTED}")),
         None => Err(format!("{place}{}: {EXPECTED}", kind(&document))),
     }
@@ -151,6 +154,7 @@ mod tests {
     fn what_is_no_pod_is_named_with_its_place_and_what_was_expected() {
         for (text, what) in [
             ("kind: Deployment\n", "a Deployment: "),
+            ("kind: Event\n", "an Event: "),
             ("metadata: {name: a}\n", "an object without `kind`: "),
             ("just words\n", "a string: "),
             ("", "empty: "),

@@ -1,6 +1,7 @@
 //! What was found in one message, masked and ready to be shown.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use dislodge_engine::cause::Cause;
@@ -11,6 +12,8 @@ use super::shown::quoted;
 
 /// What stands where something was masked, and nothing else may be told.
 const HIDDEN: &str = "***";
+/// So many blanked parts JSON lists: all of any message that a runtime writes.
+const LISTED: usize = 100;
 
 /// What one message says.
 #[derive(Debug)]
@@ -41,13 +44,16 @@ pub(super) struct Object<'f> {
     evidence: Option<&'f str>,
     why: Option<&'static str>,
     blanked: Vec<&'f str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blanked_more: Option<usize>,
     message: &'f str,
 }
 
 impl Finding {
     /// Reads a message. What is shown of it is taken from the masked text alone: a secret need not
-    /// look like one where it stands by itself.
+    /// look like one where it stands by itself. An empty reason or image is none.
     pub(super) fn new(text: &str, reason: Option<&str>, image: Option<&str>) -> Self {
+        let (reason, image) = (given(reason), given(image));
         let read = message::read(reason, text, image);
         let masked = message::mask(text).into_owned();
         let evidence = read.evidence.map(|found| words(found, text, reason).into_owned());
@@ -61,17 +67,25 @@ impl Finding {
         }
     }
 
-    /// The parts of the message that are no evidence, each once.
-    pub(super) fn blanked(&self) -> Vec<&str> {
-        let mut parts = Vec::new();
-        for range in &self.blanked {
-            if let Some(part) = self.message.get(range.clone())
-                && !parts.contains(&part)
-            {
+    /// The parts of the message that are no evidence, each once: the first `most`, and how many
+    /// more there are.
+    pub(super) fn blanked(&self, most: usize) -> (Vec<&str>, usize) {
+        let texts = || self.blanked.iter().filter_map(|range| self.message.get(range.clone()));
+        let (mut seen, mut parts) = (BTreeSet::new(), Vec::new());
+        for part in texts() {
+            if parts.len() == most {
+                break;
+            }
+            if seen.insert(part) {
                 parts.push(part);
             }
         }
-        parts
+        // Of a million parts a sorted list takes a third of the time of a tree.
+        let mut distinct: Vec<&str> = texts().collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let more = distinct.len() - parts.len();
+        (parts, more)
     }
 
     /// What it says, as a sentence.
@@ -84,18 +98,25 @@ impl Finding {
 
     /// The same as JSON.
     pub(super) fn object(&self) -> Object<'_> {
+        let (blanked, more) = self.blanked(LISTED);
         Object {
             cause: self.cause,
             class: self.cause.map(|cause| cause.class().as_str()),
             can_waiting_help: self.cause.map(Cause::can_waiting_help),
             sentence: self.sentence(),
-            next_step: self.cause.map(Cause::next_step),
+            next_step: self.cause.map(Cause::remedy),
             evidence: self.evidence.as_deref(),
             why: self.why,
-            blanked: self.blanked(),
+            blanked,
+            blanked_more: (more > 0).then_some(more),
             message: &self.message,
         }
     }
+}
+
+/// A flag or a field that says something.
+pub(super) fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.trim().is_empty())
 }
 
 /// What a cause says of an image, as a sentence. The image has been masked.
@@ -156,6 +177,27 @@ mod tests {
     fn each_blanked_part_is_listed_once() {
         let text = r#"failed to resolve "r.io/a:1": r.io/a:1: not found"#;
         let finding = Finding::new(text, None, None);
-        assert_eq!(finding.blanked(), ["r.io/a:1"]);
+        assert_eq!(finding.blanked(8), (vec!["r.io/a:1"], 0));
+    }
+
+    #[test]
+    fn of_very_many_blanked_parts_json_lists_some_and_counts_the_rest() {
+        let text = |names: usize| {
+            let names: Vec<String> = (0..names).map(|number| format!("r.io/a{number}:1")).collect();
+            format!("{0} {0}: not found", names.join(" "))
+        };
+        for (names, more) in [(LISTED, None), (LISTED + 5, Some(5))] {
+            let finding = Finding::new(&text(names), None, None);
+            let object = finding.object();
+            assert_eq!((object.blanked.len(), object.blanked_more), (LISTED, more));
+            let json = serde_json::to_string(&object).unwrap();
+            assert_eq!(json.contains(r#""blankedMore":5,"#), more.is_some(), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_empty_image_or_reason_is_as_good_as_none() {
+        let finding = Finding::new("r.io/a:1: not found", Some(" "), Some(""));
+        assert_eq!(finding.sentence(), "the image does not exist in its registry");
     }
 }

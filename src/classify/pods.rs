@@ -2,32 +2,13 @@
 
 use std::io::Write;
 
-use dislodge_engine::cause::Cause;
 use dislodge_engine::objects::Pod;
-use dislodge_engine::observe::{Failure, ImageSeen, Standing, observe};
-use dislodge_engine::{keys, message};
-use serde::Serialize;
 
-use super::page::{Look, waiting};
-use super::shown::{plain, quoted};
-use super::{Error, document, finding, shown};
+use super::failing::{Failing, failing};
+use super::page::{Look, Names, body, waiting};
+use super::shown::plain;
+use super::{Error, document, shown};
 use crate::args::Output;
-
-/// One image of a Pod that could not be pulled.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Failing {
-    namespace: String,
-    pod: String,
-    container: String,
-    image: String,
-    standing: &'static str,
-    cause: Cause,
-    class: &'static str,
-    can_waiting_help: bool,
-    sentence: String,
-    next_step: &'static str,
-}
 
 /// What was found in all Pods.
 #[derive(Default)]
@@ -79,7 +60,10 @@ pub(super) fn answer(
         }
     }
     match output.unwrap_or_default() {
-        Output::Json => shown::json(&failures, out),
+        Output::Json => {
+            let objects: Vec<_> = failures.iter().map(Failing::object).collect();
+            shown::json(&objects, out)
+        }
         Output::Text => tally.write(out),
     }
     .and_then(|()| out.flush())
@@ -92,67 +76,6 @@ pub(super) fn answer(
     last.map_or(Ok(()), |what| Err(Error::NotPods(format!("{name}: {what}"))))
 }
 
-/// The image failures of a Pod, or why it is not looked at.
-fn failing(pod: &Pod) -> Result<Vec<Failing>, String> {
-    let said = &pod.status;
-    let silent = said.container_statuses.is_empty() && said.init_container_statuses.is_empty();
-    if silent && said.phase.is_empty() {
-        return Err("it has no status: take the Pod from a cluster, not its manifest".to_owned());
-    }
-    let Some(seen) = observe(pod) else { return Err(skipped(pod)) };
-    let mut list = Vec::new();
-    let mut unclear = None;
-    for ImageSeen { image, container, standing, .. } in &seen.images {
-        let (standing, cause) = match standing {
-            Standing::Once(Failure { cause }) => ("found bad without a pull", *cause),
-            Standing::Window(Failure { cause }) => ("pull failed", *cause),
-            Standing::Unasked(Failure { cause }) => ("the runtime could not be asked", *cause),
-            Standing::BackOff(Some(Failure { cause })) => ("in back-off", *cause),
-            // Up to Kubernetes 1.31 a back-off does not say why.
-            Standing::BackOff(None) => ("in back-off", Cause::Unknown),
-            Standing::Unclear => {
-                unclear = Some(image);
-                continue;
-            }
-            Standing::Wanted | Standing::Blocked | Standing::Pulled | Standing::Crashing => {
-                continue;
-            }
-        };
-        list.push(Failing {
-            namespace: pod.metadata.namespace.clone(),
-            pod: pod.metadata.name.clone(),
-            container: (*container).to_owned(),
-            image: message::mask(image).into_owned(),
-            sentence: finding::sentence(cause, Some(&message::mask(image))),
-            standing,
-            cause,
-            class: cause.class().as_str(),
-            can_waiting_help: cause.can_waiting_help(),
-            next_step: cause.next_step(),
-        });
-    }
-    match unclear {
-        Some(image) if list.is_empty() => Err(format!(
-            "its status says nothing of image {} now: it is about something else, or older than \
-             the spec",
-            quoted(&message::mask(image))
-        )),
-        _ => Ok(list),
-    }
-}
-
-/// Why a Pod says nothing that counts: the conditions of [`observe`].
-fn skipped(pod: &Pod) -> String {
-    let meta = &pod.metadata;
-    if meta.annotations.contains_key(keys::MIRROR_POD) {
-        "it is a mirror Pod: its kubelet runs it from a file, and no Job does".to_owned()
-    } else if meta.deletion_timestamp.is_some() {
-        "it is being deleted: its images are not pulled any more".to_owned()
-    } else {
-        format!("it has ended ({})", plain(&pod.status.phase))
-    }
-}
-
 fn named(pod: &Pod) -> String {
     let meta = &pod.metadata;
     let name = if meta.name.is_empty() { "without a name" } else { meta.name.as_str() };
@@ -162,14 +85,35 @@ fn named(pod: &Pod) -> String {
 
 /// Writes one failure as people read it.
 fn entry(pod: &Pod, failing: &Failing, look: Look, out: &mut impl Write) -> std::io::Result<()> {
-    let Failing { standing, cause, class, sentence, .. } = failing;
-    look.headline(&format!("{}: {cause}: {sentence}", named(pod)), out)?;
+    let Failing { standing, cause, finding, .. } = failing;
+    look.headline(&format!("{}: {cause}: {}", named(pod), finding.sentence()), out)?;
     look.row("container", &plain(&failing.container), out)?;
     look.row("standing", standing, out)?;
-    let waiting = waiting(failing.can_waiting_help);
-    look.row("class", &format!("{class}: waiting {waiting}"), out)?;
+    let waiting = waiting(cause.can_waiting_help());
+    look.row("class", &format!("{}: waiting {waiting}", cause.class()), out)?;
+    let none = if failing.is_silent { "none" } else { "none of its words is known" };
+    look.row("evidence", &plain(finding.evidence.as_deref().unwrap_or(none)), out)?;
+    if let Some(why) = finding.why {
+        look.row("why", why, out)?;
+    }
+    look.row("reason", &plain(&failing.reason), out)?;
+    if !finding.message.is_empty() {
+        look.row("message", &body(finding, look, Names::Kept), out)?;
+    }
+    look.row("as of", &as_of(failing), out)?;
     look.row("next step", failing.next_step, out)?;
     writeln!(out)
+}
+
+/// Since when: the failure is no older than the Pod, and what is shown of it no newer than the
+/// kubelet's last write.
+fn as_of(failing: &Failing) -> String {
+    let wrote = failing.status_written.map_or_else(
+        || "not known (kubectl get --show-managed-fields tells)".to_owned(),
+        |at| format!("{at}, when the kubelet last wrote the status"),
+    );
+    let created = failing.pod_created.map(|at| format!("; the Pod is from {at}"));
+    format!("{wrote}{}", created.unwrap_or_default())
 }
 
 impl Tally {
@@ -190,103 +134,58 @@ mod tests {
 
     use super::*;
 
-    const MISSING: &str = r#"failed to resolve reference "r.io/a:1": r.io/a:1: not found"#;
-
-    fn pod(more: Value) -> Pod {
-        let mut pod = json!({
-            "metadata": {"name": "train-0", "namespace": "team-a"},
-            "spec": {"containers": [{"name": "main", "image": "r.io/a:1"}]},
-            "status": {"phase": "Pending", "containerStatuses": [
-                {"name": "main", "state": {"waiting": {"reason": "ErrImagePull", "message": MISSING}}}]}
-        });
-        merge(&mut pod, more);
-        serde_json::from_value(pod).unwrap()
-    }
-
-    fn merge(into: &mut Value, more: Value) {
-        match (into, more) {
-            (Value::Object(into), Value::Object(more)) => {
-                for (key, value) in more {
-                    merge(into.entry(key).or_insert(Value::Null), value);
-                }
-            }
-            (into, more) => *into = more,
-        }
-    }
-
-    fn waits(reason: &str, message: &str) -> Pod {
-        let state = json!({"waiting": {"reason": reason, "message": message}});
-        pod(json!({"status": {"containerStatuses": [{"name": "main", "state": state}]}}))
-    }
-
-    #[test]
-    fn an_image_is_told_with_its_standing_and_its_cause() {
-        let again = r#"Back-off pulling image "r.io/a:1": ErrImagePull: r.io/a:1: not found"#;
-        let silent = r#"Back-off pulling image "r.io/a:1""#;
-        let never = r#"Container image "r.io/a:1" is not present with pull policy of Never"#;
-        for (reason, message, standing, cause) in [
-            ("ErrImagePull", MISSING, "pull failed", Cause::NotFound),
-            ("ImagePullBackOff", again, "in back-off", Cause::NotFound),
-            ("ImagePullBackOff", silent, "in back-off", Cause::Unknown),
-            (
-                "ImageInspectError",
-                "code = Unavailable",
-                "the runtime could not be asked",
-                Cause::RuntimeUnavailable,
-            ),
-            ("ErrImageNeverPull", never, "found bad without a pull", Cause::NeverPullAbsent),
-        ] {
-            let list = failing(&waits(reason, message)).unwrap();
-            assert_eq!(list.len(), 1, "{reason}");
-            assert_eq!((list[0].standing, list[0].cause), (standing, cause), "{reason}: {message}");
-            assert_eq!(list[0].container, "main");
-        }
-    }
-
-    #[test]
-    fn a_pod_whose_images_are_pulled_or_still_wanted_has_no_failure() {
-        for reason in ["ContainerCreating", "CrashLoopBackOff", "CreateContainerConfigError"] {
-            assert_eq!(failing(&waits(reason, "")), Ok(Vec::new()), "{reason}");
-        }
-    }
-
-    #[test]
-    fn what_is_skipped_is_skipped_for_a_reason() {
-        for (more, why) in [
-            (
-                json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}),
-                "mirror Pod",
-            ),
-            (json!({"metadata": {"deletionTimestamp": "2026-11-24T08:00:00Z"}}), "being deleted"),
-            (json!({"status": {"phase": "Succeeded"}}), "has ended (Succeeded)"),
-            (json!({"status": {"phase": "Failed"}}), "has ended (Failed)"),
-            (json!({"status": {"phase": "", "containerStatuses": []}}), "no status"),
-            (
-                json!({"metadata": {"generation": 2}, "status": {"observedGeneration": 1}}),
-                "older than the spec",
-            ),
-        ] {
-            let skipped = failing(&pod(more.clone())).unwrap_err();
-            assert!(skipped.contains(why), "{more}: {skipped}");
-        }
-    }
-
-    #[test]
-    fn a_page_names_pod_image_cause_and_next_step() {
-        let text = json!({"kind": "Pod", "metadata": {"name": "a\u{1b}[31m"}, "spec": {"containers": [
-            {"name": "main", "image": "bob:hunter2@r.io/a:1"}]}, "status": {"containerStatuses": [
-            {"name": "main", "state": {"waiting": {"reason": "InvalidImageName"}}}]}});
+    fn page(pod: &Value) -> String {
         let mut out = Vec::new();
-        answer(&text.to_string(), "x", None, Look::PLAIN, &mut out, |_| ()).unwrap();
-        let page = String::from_utf8(out).unwrap();
+        answer(&pod.to_string(), "x", None, Look::PLAIN, &mut out, |_| ()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn pod(name: &str, image: &str, waiting: &Value) -> Value {
+        let status = json!([{"name": "main", "state": {"waiting": waiting}}]);
+        json!({"kind": "Pod", "metadata": {"name": name},
+               "spec": {"containers": [{"name": "main", "image": image}]},
+               "status": {"containerStatuses": status}})
+    }
+
+    #[test]
+    fn a_page_names_pod_image_cause_evidence_and_next_step() {
+        let waiting = json!({"reason": "InvalidImageName"});
         assert_eq!(
-            page,
+            page(&pod("a\u{1b}[31m", "bob:hunter2@r.io/a:1", &waiting)),
             "Pod a\\u{1b}[31m: InvalidReference: image \"***@r.io/a:1\" is not a valid image reference\n\
              container  main\n\
              standing   found bad without a pull\n\
              class      permanent: waiting cannot help\n\
+             evidence   InvalidImageName\n\
+             why        the kubelet itself cannot read the reference (pkg/kubelet/images/image_manager.go)\n\
+             reason     InvalidImageName\n\
+             as of      not known (kubectl get --show-managed-fields tells)\n\
              next step  create the Job anew with a valid image\n\n\
              1 Pod: 1 with image failures, 0 without, 0 skipped\n"
         );
+    }
+
+    #[test]
+    fn a_page_says_since_when_as_far_as_the_pod_tells() {
+        let mut pod = pod("a", "r.io/a:1", &json!({"reason": "ErrImagePull"}));
+        let unknown = "not known (kubectl get --show-managed-fields tells)";
+        assert!(page(&pod).contains(&format!("as of      {unknown}\n")));
+        pod["metadata"]["creationTimestamp"] = json!("2026-11-24T08:00:00Z");
+        let created = "; the Pod is from 2026-11-24T08:00:00Z\n";
+        assert!(page(&pod).contains(&format!("as of      {unknown}{created}")));
+        pod["metadata"]["managedFields"] = json!([{
+            "manager": "kubelet", "subresource": "status", "time": "2026-11-24T08:05:00Z",
+            "fieldsV1": {"f:status": {"f:containerStatuses": {}}}}]);
+        let wrote = "as of      2026-11-24T08:05:00Z, when the kubelet last wrote the status";
+        assert!(page(&pod).contains(&format!("{wrote}{created}")), "{}", page(&pod));
+    }
+
+    #[test]
+    fn the_message_of_a_page_is_masked_and_obeyed_by_no_terminal() {
+        let message = "\u{1b}[2J https://bob:hunter2@r.io/v2/: not found";
+        let page =
+            page(&pod("a", "r.io/a:1", &json!({"reason": "ErrImagePull", "message": message})));
+        let row = "message    \\u{1b}[2J https://***@r.io/v2/: not found\n";
+        assert!(page.contains(row) && !page.contains("hunter2"), "{page}");
     }
 }

@@ -17,11 +17,15 @@ pub(crate) const ALL: &[Test] = &[
     ("the_reason_decides_what_a_message_is_about", a_reason),
     ("json_has_all_that_the_page_has", one_object),
     ("a_message_that_is_empty_or_missing_is_asked_for", no_message),
+    ("a_message_may_be_empty_where_a_reason_is_given", only_a_reason),
+    ("an_empty_image_or_reason_is_none", empty_flags),
+    ("megabytes_of_names_are_answered_at_once", names),
     ("lines_are_answered_in_order_and_bad_ones_named", lines),
     ("lines_may_come_from_a_file", lines_of_a_file),
     ("a_line_is_answered_before_the_next_is_sent", streaming),
     ("a_pod_is_read_from_a_file_and_its_failing_image_told", a_pod),
     ("a_list_of_pods_says_what_fails_and_what_is_skipped", a_list),
+    ("a_back_off_without_a_cause_says_where_it_stands", old_back_off),
     ("what_is_no_pod_is_named_and_the_pods_beside_it_are_read", no_pod),
     ("no_secret_is_shown_in_any_mode", secrets),
     ("no_escape_sequence_of_the_input_is_shown_in_any_mode", escape_sequences),
@@ -55,11 +59,11 @@ struct Said {
 }
 
 /// Runs the program to its end.
-fn run(arguments: &[&str], stdin: &str) -> Result<Said, std::io::Error> {
+fn run(arguments: &[&str], stdin: &(impl AsRef<[u8]> + ?Sized)) -> Result<Said, std::io::Error> {
     let mut child = classify(arguments).spawn()?;
     if let Some(mut pipe) = child.stdin.take() {
         // A program that reads nothing may have ended by now.
-        let _ = pipe.write_all(stdin.as_bytes());
+        let _ = pipe.write_all(stdin.as_ref());
     }
     let Output { status, stdout, stderr } = child.wait_with_output()?;
     Ok(Said {
@@ -109,7 +113,7 @@ fn a_message() -> Outcome {
         "why        ",
         "message    failed to resolve reference \"···\": ···: not found\n",
         "blanked    \"r.io/team/timeout:404\"\n",
-        "next step  push the image, then resume\n",
+        "next step  push the image\n",
     ];
     run(&["--image", IMAGE, MISSING], "")?.is(0, &page, &[])?;
     let words: Vec<&str> = MISSING.split(' ').chain(["--image", IMAGE]).collect();
@@ -145,7 +149,7 @@ fn one_object() -> Outcome {
         "class": "permanent",
         "canWaitingHelp": false,
         "sentence": format!("image \"{IMAGE}\" does not exist in its registry"),
-        "nextStep": "push the image, then resume",
+        "nextStep": "push the image",
         "evidence": "not found",
         "why": null,
         "blanked": [IMAGE],
@@ -168,6 +172,29 @@ fn no_message() -> Outcome {
         run(arguments, stdin)?.is(1, &[], &["dislodge: the message is empty: give the text of"])?;
     }
     Ok(())
+}
+
+fn only_a_reason() -> Outcome {
+    let page = ["InvalidReference: the image ", "evidence   InvalidImageName\n"];
+    run(&["--reason", "InvalidImageName", ""], "")?.is(0, &page, &[])?;
+    run(&["--reason", "InvalidImageName"], "")?.is(0, &page, &[])?;
+    run(&["--reason", "", ""], "")?.is(1, &[], &["dislodge: the message is empty: "])
+}
+
+fn empty_flags() -> Outcome {
+    let said = run(&["--image", "", "--reason", "", MISSING], "")?;
+    said.is(0, &["NotFound: the image does not exist in its registry\n"], &[])
+}
+
+fn names() -> Outcome {
+    // Enough for minutes if each name were compared with all others.
+    let names: Vec<String> = (0..150_000).map(|number| format!("r.io/{number}:1")).collect();
+    let message = format!("{}: not found", names.join(" "));
+    run(&[], &message)?.is(0, &["NotFound: ", " and 149992 more\n"], &[])?;
+    let values = run(&["-o", "json"], &message)?.values()?;
+    let object = values.first().unwrap_or(&Value::Null);
+    let listed = object.get("blanked").and_then(Value::as_array).map(Vec::len);
+    equal(&json!([listed, object.get("blankedMore")]), &json!([100, 149_900]))
 }
 
 fn lines() -> Outcome {
@@ -301,7 +328,12 @@ fn a_pod() -> Outcome {
         "container  main\n",
         "standing   pull failed\n",
         "class      permanent: waiting cannot help\n",
-        "next step  push the image, then resume\n",
+        "evidence   not found\n",
+        "why        ",
+        "reason     ErrImagePull\n",
+        "message    failed to resolve reference \"r.io/team/timeout:404\": r.io/team/timeout:404: not found\n",
+        "as of      not known (kubectl get --show-managed-fields tells)",
+        "next step  push the image\n",
         "1 Pod: 1 with image failures, 0 without, 0 skipped\n",
     ];
     let file = File::new("pod.yaml", &yaml)?;
@@ -318,7 +350,14 @@ fn a_list() -> Outcome {
     set(&mut ended, "/status/phase", json!("Succeeded"));
     set(&mut leaving, "/metadata/deletionTimestamp", json!("2026-11-24T09:00:00Z"));
     set(&mut mirror, "/metadata/annotations", json!({"kubernetes.io/config.mirror": "x"}));
-    let fails = pod("fails", "ImagePullBackOff", &back_off);
+    let mut fails = pod("fails", "ImagePullBackOff", &back_off);
+    let wrote = json!([{
+        "manager": "kubelet",
+        "subresource": "status",
+        "time": "2026-11-24T08:05:00Z",
+        "fieldsV1": {"f:status": {"f:containerStatuses": {}}},
+    }]);
+    set(&mut fails, "/metadata/managedFields", wrote);
     let starts = pod("starts", "ContainerCreating", "");
     let list = json!({"kind": "List", "items": [ended, leaving, mirror, fails, starts]});
 
@@ -328,12 +367,19 @@ fn a_list() -> Outcome {
         "Pod team-a/mirror: skipped: it is a mirror Pod",
         "Pod team-a/fails: NotFound: ",
         "standing   in back-off\n",
+        "as of      2026-11-24T08:05:00Z, when the kubelet last wrote the status; the Pod is from \
+         2026-11-24T08:00:00Z\n",
         "5 Pods: 1 with image failures, 1 without, 3 skipped\n",
     ];
     run(&["--pod", "-"], &list.to_string())?.is(0, &page, &[])?;
 
     let said = run(&["--pod", "-", "-o", "json"], &list.to_string())?;
     said.is(0, &[], &["dislodge: Pod team-a/ended: skipped: it has ended (Succeeded)"])?;
+    let mut values = said.values()?;
+    let why = values.first_mut().and_then(|list| list.pointer_mut("/0/why")).map(Value::take);
+    if !why.as_ref().is_some_and(Value::is_string) {
+        return Err(format!("why: {why:?}").into());
+    }
     let expected = json!([{
         "namespace": "team-a",
         "pod": "fails",
@@ -344,9 +390,15 @@ fn a_list() -> Outcome {
         "class": "permanent",
         "canWaitingHelp": false,
         "sentence": format!("image \"{IMAGE}\" does not exist in its registry"),
-        "nextStep": "push the image, then resume",
+        "nextStep": "push the image",
+        "evidence": "not found",
+        "why": null,
+        "reason": "ImagePullBackOff",
+        "message": back_off,
+        "statusWritten": "2026-11-24T08:05:00Z",
+        "podCreated": "2026-11-24T08:00:00Z",
     }]);
-    equal(said.values()?.first().unwrap_or(&Value::Null), &expected)?;
+    equal(values.first().unwrap_or(&Value::Null), &expected)?;
     run(&["--pod", "-", "-o", "json"], r#"{"kind":"PodList","items":[]}"#)?.is(0, &["[]\n"], &[])
 }
 
@@ -357,10 +409,25 @@ fn set(object: &mut Value, pointer: &str, value: Value) {
     }
 }
 
+fn old_back_off() -> Outcome {
+    let message = format!("Back-off pulling image \"{IMAGE}\"");
+    let pod = pod("train-0", "ImagePullBackOff", &message).to_string();
+    let page = [
+        "Pod team-a/train-0: Unknown: ",
+        "evidence   none\n",
+        "why        up to Kubernetes 1.31 the kubelet does not repeat the cause in a back-off",
+        "next step  read the Events of `kubectl describe pod`",
+    ];
+    run(&["--pod", "-"], &pod)?.is(0, &page, &[])?;
+    let parts = ["\"evidence\":null", "\"nextStep\":\"read the Events of `kubectl describe pod`"];
+    run(&["--pod", "-", "-o", "json"], &pod)?.is(0, &parts, &[])
+}
+
 fn no_pod() -> Outcome {
     let expected = "expected a Pod, or a List or PodList of Pods: kubectl get pods -o yaml";
     for (text, what) in [
         ("kind: Deployment\n", "standard input: a Deployment: "),
+        ("kind: Event\n", "standard input: an Event: "),
         ("", "standard input: empty: "),
         ("no pod\n", "standard input: a string: "),
     ] {
@@ -370,6 +437,12 @@ fn no_pod() -> Outcome {
         1,
         &[],
         &["standard input is neither YAML nor JSON: "],
+    )?;
+    let binary = b"\x7fELF\x02\x01\x01\0\xff";
+    run(&["--pod", "-"], binary)?.is(
+        1,
+        &[],
+        &["standard input is no text: no UTF-8 from byte 9 on: give the Pods as YAML or JSON"],
     )?;
 
     let pod = pod("train-0", "ErrImagePull", MISSING);

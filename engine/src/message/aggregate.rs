@@ -56,7 +56,7 @@ pub(super) fn members(text: &[u8]) -> Members {
     let start = whole.start + code(text.get(whole.clone()).unwrap_or_default());
     let body = text.get(start..whole.end).unwrap_or_default();
     let (opened, closed) = (body.first() == Some(&b'['), body.last() == Some(&b']'));
-    let count = |bracket| body.iter().filter(|b| **b == bracket).count();
+    let count = |bracket| body.iter().map(|b| usize::from(*b == bracket)).sum::<usize>();
     let cut = closed && !opened && count(b']') > count(b'[');
     if !(opened && (closed || begins(text, start + 1)) || cut) {
         chain(text, whole, &mut errors);

@@ -11,6 +11,7 @@ fn shown(reason: &str, text: &str, image: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_reason_decides_where_the_kubelet_means_something_by_it() {
     for (reason, text, expected) in [
         ("ErrImagePull", "pull QPS exceeded", "NodeThrottled by pull QPS exceeded"),
