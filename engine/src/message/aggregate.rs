@@ -58,9 +58,11 @@ pub(super) fn members(text: &[u8]) -> Members {
     let (opened, closed) = (body.first() == Some(&b'['), body.last() == Some(&b']'));
     let count = |bracket| body.iter().map(|b| usize::from(*b == bracket)).sum::<usize>();
     let cut = closed && !opened && count(b']') > count(b'[');
-    if !(opened && (closed || begins(text, start + 1)) || cut) {
+    // hashicorp/go-multierror, as tools around the runtimes join errors: `2 errors occurred:\n\t* ...`.
+    let joined = find(text, &whole, b" errors occurred:").is_some();
+    if joined || !(opened && (closed || begins(text, start + 1)) || cut) {
         chain(text, whole, &mut errors);
-        return Members { errors, list: false };
+        return Members { errors, list: joined };
     }
     let inner =
         start + usize::from(opened)..whole.end - usize::from(closed && whole.end > start + 1);

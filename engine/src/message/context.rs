@@ -4,7 +4,7 @@ use super::phrases::{Rule, rule};
 use crate::cause::Cause;
 
 /// The words that announce an HTTP status.
-pub(super) const ANNOUNCING: [&str; 10] = [
+pub(super) const ANNOUNCING: [&str; 11] = [
     "unexpected status", // containerd 1.x and 2.x: remotes/docker, remotes/errors
     "status code",       // containerd 1.6 `failed with status code [manifests v1]: 404`
     "statuscode",        // CRI-O: containers/image `StatusCode: 404, "<body>"`
@@ -14,6 +14,7 @@ pub(super) const ANNOUNCING: [&str; 10] = [
     "error parsing http", // Docker: `error parsing HTTP 404 response body`
     "http code",         // containers/image before 5.0
     "error: status",     // Docker 1.x: `Error: Status 403 trying to pull repository R`
+    "http",              // podman: `HTTP 404 (Not Found)`
     "response code",     // Artifactory and proxies
 ];
 
@@ -58,6 +59,9 @@ pub(super) const PERMISSION_DENIED: &str = "permission denied";
 
 /// `EOF`, which means a broken connection only where an error ends with it.
 pub(super) const EOF: &str = "eof";
+
+/// `no signatures`, which means a manifest of schema 1 where an error ends with it.
+pub(super) const NO_SIGNATURES: &str = "no signatures";
 
 /// How containerd says that it could not fetch a descriptor.
 pub(super) const NO_DESCRIPTOR: &str = "could not fetch content descriptor";

@@ -26,6 +26,12 @@ pub(super) enum Gate<'t> {
         /// Why the reason means it.
         why: &'static str,
     },
+    /// The runtime was asked about the image and failed: that the image is missing or refused, it
+    /// cannot know.
+    Inspect {
+        /// The runtime's words.
+        words: &'t str,
+    },
     /// It is about a pull: the words decide, and where they say nothing it is `otherwise`.
     Pull {
         /// The runtime's words.
@@ -120,7 +126,7 @@ pub(super) fn gate<'t>(reason: &'t str, text: &'t str) -> Gate<'t> {
             Some(Cause::NeverPullAbsent),
             "the kubelet may not pull (pkg/kubelet/images/image_manager.go)",
         ),
-        "ImageInspectError" => pull(text, Some(Cause::RuntimeUnavailable)),
+        "ImageInspectError" => Gate::Inspect { words: text },
         _ if STRANGERS.contains(&reason) => {
             decided(None, "a reason that is about something else than pulling an image")
         }
@@ -224,7 +230,8 @@ fn is_image_reason(text: &str) -> bool {
 
 /// How the Events of what goes well begin, and of volumes (pkg/kubelet, kube-scheduler, Job
 /// controller).
-const BEGINNINGS: [&str; 11] = [
+const BEGINNINGS: [&str; 12] = [
+    "Unable to retrieve some image pull secrets",
     "MountVolume.",
     "AttachVolume.",
     "MapVolume.",

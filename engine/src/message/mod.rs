@@ -69,6 +69,19 @@ pub fn read<'t>(reason: Option<&'t str>, text: &'t str, image: Option<&str>) -> 
                 }
             }
         }
+        Gate::Inspect { words } => {
+            let said = decide(words, &blank::blank(words, image), false);
+            let of_the_reference = |cause: Cause| {
+                matches!(cause.class(), Class::Node | Class::Transient)
+                    || cause == Cause::InvalidReference
+            };
+            let said = said.filter(|(verdict, _)| verdict.cause().is_some_and(of_the_reference));
+            let cause = said.and_then(|(verdict, _)| verdict.cause());
+            Reading {
+                cause: cause.or(Some(Cause::RuntimeUnavailable)),
+                evidence: said.map(|(_, evidence)| evidence),
+            }
+        }
         Gate::Pull { words, otherwise } => {
             let said = decide(words, &blank::blank(words, image), false);
             let cause = said.map_or(otherwise, |(verdict, _)| verdict.cause());

@@ -4,7 +4,7 @@
 //! 2.3, CRI-O 1.30 to 1.36, Docker 20.10 (as cri-dockerd passes it on) and podman against a registry
 //! that fails on purpose, and messages of public issue threads.
 
-use super::context::{EOF, NOT_FOUND, PERMISSION_DENIED};
+use super::context::{EOF, NO_SIGNATURES, NOT_FOUND, PERMISSION_DENIED};
 use crate::cause::Cause;
 
 /// What a rule says.
@@ -145,6 +145,12 @@ pub const RULES: [Rule; 36] = [
             "namespace \"",
             "container runtime is down",
             "unknown service runtime",
+            "failed to create image record",
+            "failed to create image reference",
+            "failed to update image store",
+            "get image from containerd",
+            "when try to find image",
+            "no such image",
         ],
         "the container runtime did not answer the kubelet. Of the gRPC codes these two are reliable: no \
          runtime passes a registry's answer on with them",
@@ -253,7 +259,7 @@ pub const RULES: [Rule; 36] = [
             "unsupported media type",
             "unexpected media type",
             "missing signature key",
-            "no signatures",
+            NO_SIGNATURES,
             "get stream processor",
             "exceeded maximum allowed size",
             "byte manifest for",
@@ -281,6 +287,7 @@ pub const RULES: [Rule; 36] = [
             "tls:",
             "malformed http response",
             "certificate signed by unknown authority",
+            "handshake failure",
             "certificate has expired",
             "certificate verify failed",
         ],
@@ -292,7 +299,8 @@ pub const RULES: [Rule; 36] = [
         &[
             "no such host",
             "server misbehaving",
-            ": lookup",
+            "dial tcp: lookup",
+            "dial udp: lookup",
             "name or service not known",
             "temporary failure in name resolution",
             "could not resolve host",
@@ -340,6 +348,8 @@ pub const RULES: [Rule; 36] = [
             "failed to register layer",
             "failed to unpack image",
             "failed to unpack",
+            "operation not permitted",
+            "expected at",
             "unpack destination",
             "lchown",
             "parent snapshot",

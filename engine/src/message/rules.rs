@@ -8,8 +8,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::blank::BLANK;
 use super::context::{
-    ANNOUNCING, EOF, NO_DESCRIPTOR, NOT_FOUND, OF_ROOT, OF_TOKEN, PERMISSION_DENIED, ROOT_MISSING,
-    STRANGE_MEDIA_TYPE, TOKEN_MISSING,
+    ANNOUNCING, EOF, NO_DESCRIPTOR, NO_SIGNATURES, NOT_FOUND, OF_ROOT, OF_TOKEN, PERMISSION_DENIED,
+    ROOT_MISSING, STRANGE_MEDIA_TYPE, TOKEN_MISSING,
 };
 use super::phrases::{RULES, Rule, Verdict};
 use crate::cause::{Cause, Class};
@@ -52,7 +52,7 @@ static SEARCH: LazyLock<Search> = LazyLock::new(|| {
         rule.phrases.iter().map(move |phrase| match *phrase {
             NOT_FOUND => (NOT_FOUND, Meaning::NotFound(index)),
             PERMISSION_DENIED => (PERMISSION_DENIED, Meaning::OfPath(index)),
-            EOF => (EOF, Meaning::Eof(index)),
+            EOF | NO_SIGNATURES => (*phrase, Meaning::Eof(index)),
             phrase => (phrase, Meaning::Rule(index)),
         })
     });
@@ -125,7 +125,7 @@ pub(super) fn first(error: &[u8], raw: &[u8], view: View) -> Option<Found> {
                     && let Some(index) = rule_of(status)
                 {
                     consider(index, status_words(error, at));
-                    if (400..500).contains(&status) {
+                    if status >= 400 {
                         keep(&mut announced, index, status_words(error, at));
                     }
                 }
@@ -141,7 +141,13 @@ pub(super) fn first(error: &[u8], raw: &[u8], view: View) -> Option<Found> {
     let permanent = rule.verdict.cause().is_some_and(|cause| cause.class() == Class::Permanent);
     // The registry's own refusal outweighs what its body says of media types and the like. Only
     // Harbor tells with a 4xx that a policy refuses the image.
-    let refused = announced.filter(|_| rule.verdict != Verdict::Cause(Cause::SignatureRejected));
+    let policy = rule.verdict == Verdict::Cause(Cause::SignatureRejected);
+    let is_down = |(index, _): &(usize, Range<usize>)| {
+        RULES
+            .get(*index)
+            .is_some_and(|rule| rule.verdict == Verdict::Cause(Cause::RegistryUnavailable))
+    };
+    let refused = announced.filter(|announced| !policy || is_down(announced));
     let instead = if view.mixed && transient.is_some() { transient } else { refused };
     if permanent && let Some((index, words)) = instead {
         let rule = RULES.get(index)?;

@@ -43,6 +43,8 @@ fn a_reason_decides_where_the_kubelet_means_something_by_it() {
         ("InvalidImageName", "EOF", "InvalidReference by InvalidImageName"),
         ("ErrImageNeverPull", "EOF", "NeverPullAbsent by ErrImageNeverPull"),
         ("ImageInspectError", "what", "RuntimeUnavailable by nothing"),
+        ("ImageInspectError", "image \"r.io/a:1\": not found", "RuntimeUnavailable by nothing"),
+        ("ImageInspectError", "no space left on device", "DiskFull by no space left on device"),
         (
             "ImageInspectError",
             "short name mode is enforcing",
@@ -221,8 +223,11 @@ fn a_phrase_stands_for_itself_and_the_longest_of_a_rule_is_shown() {
         ("team_denied", "Unknown by nothing"),
         ("denied\u{e9}", "Unknown by nothing"),
         ("401 Unauthorized", "Unauthorized by 401 Unauthorized"),
-        ("x: lookup r.io: broken", "HostUnresolvable by lookup"),
-        ("x: lookup r.io: no such host", "HostUnresolvable by no such host"),
+        ("dial tcp: lookup r.io: broken", "HostUnresolvable by dial tcp: lookup"),
+        ("dial tcp: lookup r.io: no such host", "HostUnresolvable by dial tcp: lookup"),
+        ("denied: lookup of the account failed", "AccessDenied by denied"),
+        ("r.io/a:1: no signatures", "ManifestUnsupported by no signatures"),
+        ("unauthorized: no signatures in it", "Unauthorized by unauthorized"),
     ] {
         assert_eq!(shown("ErrImagePull", text, ""), expected, "{text}");
     }
@@ -254,6 +259,10 @@ fn of_several_errors_the_most_lenient_one_counts() {
             "no image found in image index, reading manifest x: i/o timeout]",
             "Network by i/o timeout",
         ),
+        (
+            "2 errors occurred:\n\t* no match for platform\n\t* x: i/o timeout",
+            "Network by i/o timeout",
+        ),
         // No list.
         ("[a: denied, b: EOF]", "Network by EOF"),
         ("failed to a: denied, failed to b: what", "AccessDenied by denied"),
@@ -280,7 +289,7 @@ fn what_may_go_through_later_or_is_refused_is_not_made_permanent_by_the_words_ar
         ),
         (
             "Source image rejected: dial tcp: lookup x: no such host",
-            "HostUnresolvable by no such host",
+            "HostUnresolvable by dial tcp: lookup",
         ),
         (
             "Source image rejected: A signature was required",
@@ -296,6 +305,15 @@ fn what_may_go_through_later_or_is_refused_is_not_made_permanent_by_the_words_ar
             "unexpected status: 412 x\ncannot be pulled due to configured policy",
             "SignatureRejected by due to configured policy",
         ),
+        (
+            "unexpected status: 503 x\ncannot be pulled due to configured policy",
+            "RegistryUnavailable by 503 x",
+        ),
+        (
+            "get image from containerd: image \"r.io/a:1\": not found",
+            "RuntimeUnavailable by get image from containerd",
+        ),
+        ("HTTP 404 (Not Found)", "NotFound by 404"),
         ("denied: Container Registry is no longer supported", "AccessDenied by denied"),
         ("open /var/tmp/x: permission denied", "UnpackFailed by permission denied"),
         (
