@@ -273,6 +273,8 @@ mod tests {
         assert_eq!(words.len(), Class::ALL.len());
         assert!(words.iter().all(|words| words.contains(' ')), "{words:?}");
         assert_eq!(Class::Node.to_string(), "node");
+        assert_eq!(Cause::NotFound.remedy(), "push the image");
+        assert_eq!(Cause::NodeThrottled.remedy(), Cause::NodeThrottled.next_step());
     }
 
     #[test]

@@ -65,3 +65,35 @@ pub(super) const NO_SIGNATURES: &str = "no signatures";
 
 /// How containerd says that it could not fetch a descriptor.
 pub(super) const NO_DESCRIPTOR: &str = "could not fetch content descriptor";
+
+/// Words of what is not about pulling an image of the Pod.
+pub(super) const NO_PULL: [&str; 28] = [
+    "sandbox",
+    "unable to attach or mount volumes",
+    "nodes are available",
+    "runasnonroot",
+    "oci runtime",
+    "containerd task",
+    "back-off restarting",
+    "secret \"",
+    "configmap \"",
+    "couldn't find key",
+    "serviceaccount \"",
+    "persistentvolumeclaim",
+    "liveness probe",
+    "readiness probe",
+    "startup probe",
+    "exec format error",
+    "networkplugin",
+    "runtimeclass",
+    "secrets \"",
+    "configmaps \"",
+    "admission webhook",
+    "failed calling webhook",
+    "exceeded quota",
+    "failed to create containerd container",
+    "imagevolumemountfailed",
+    "poststarthook",
+    "prestophook",
+    "oomkilled",
+];

@@ -4,7 +4,7 @@
 //! 2.3, CRI-O 1.30 to 1.36, Docker 20.10 (as cri-dockerd passes it on) and podman against a registry
 //! that fails on purpose, and messages of public issue threads.
 
-use super::context::{EOF, NO_SIGNATURES, NOT_FOUND, PERMISSION_DENIED};
+use super::context::{EOF, NO_PULL, NO_SIGNATURES, NOT_FOUND, PERMISSION_DENIED};
 use crate::cause::Cause;
 
 /// What a rule says.
@@ -60,36 +60,7 @@ const fn status(
 pub const RULES: [Rule; 36] = [
     Rule {
         verdict: Verdict::NoPull,
-        phrases: &[
-            "sandbox",
-            "unable to attach or mount volumes",
-            "nodes are available",
-            "runasnonroot",
-            "oci runtime",
-            "containerd task",
-            "back-off restarting",
-            "secret \"",
-            "configmap \"",
-            "couldn't find key",
-            "serviceaccount \"",
-            "persistentvolumeclaim",
-            "liveness probe",
-            "readiness probe",
-            "startup probe",
-            "exec format error",
-            "networkplugin",
-            "runtimeclass",
-            "secrets \"",
-            "configmaps \"",
-            "admission webhook",
-            "failed calling webhook",
-            "exceeded quota",
-            "failed to create containerd container",
-            "imagevolumemountfailed",
-            "poststarthook",
-            "prestophook",
-            "oomkilled",
-        ],
+        phrases: &NO_PULL,
         statuses: None,
         why: "not about pulling an image of the Pod: its sandbox, volumes, configuration or processes. \
               Asked only where no reason says that it is about a pull",
