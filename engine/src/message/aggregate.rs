@@ -64,8 +64,7 @@ pub(super) fn members(text: &[u8]) -> Members {
         chain(text, whole, &mut errors);
         return Members { errors, list: joined };
     }
-    let inner =
-        start + usize::from(opened)..whole.end - usize::from(closed && whole.end > start + 1);
+    let inner = start + usize::from(opened)..whole.end - usize::from(closed);
     let mut from = inner.start;
     for at in inner.clone() {
         if text.get(at..at + 2) == Some(b", ") && begins(text, at + 2) {
@@ -125,4 +124,63 @@ fn trim(text: &[u8], range: Range<usize>) -> Range<usize> {
     let start = slice.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(slice.len());
     let end = slice.iter().rposition(|b| !b.is_ascii_whitespace()).map_or(start, |last| last + 1);
     range.start + start..range.start + end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_taken_apart_where_the_next_error_begins() {
+        for (text, list, errors) in [
+            ("failed to x", false, vec!["failed to x"]),
+            ("  failed to x\n", false, vec!["failed to x"]),
+            ("", false, vec![""]),
+            ("[", false, vec!["["]),
+            ("[]", true, vec![""]),
+            ("[failed to x, failed to y]", true, vec!["failed to x", "failed to y"]),
+            ("[failed to x, and y, failed to z]", true, vec!["failed to x, and y", "failed to z"]),
+            ("[x, failed to y]", true, vec!["x", "failed to y"]),
+            ("[failed to x, failed to y", true, vec!["failed to x", "failed to y", ""]),
+            ("[x, failed to y", false, vec!["[x, failed to y"]),
+            ("x, failed to y]", true, vec!["x", "failed to y", ""]),
+            ("x [y], failed to z", false, vec!["x [y], failed to z"]),
+            ("x [y], failed to z [y]", false, vec!["x [y], failed to z [y]"]),
+            ("[NOTICE] failed to x, failed to y", false, vec!["[NOTICE] failed to x, failed to y"]),
+            (
+                "rpc error: code = Unknown desc = [failed to x, failed to y]",
+                true,
+                vec!["failed to x", "failed to y"],
+            ),
+            (
+                "rpc error: code = Unknown desc = failed to x",
+                false,
+                vec!["rpc error: code = Unknown desc = failed to x"],
+            ),
+            ("x desc = [failed to y]", false, vec!["x desc = [failed to y]"]),
+            (
+                "2 errors occurred:\n* x, failed to y",
+                true,
+                vec!["2 errors occurred:\n* x, failed to y"],
+            ),
+            ("a; artifact err: b", false, vec!["a"]),
+            ("(Mirrors also failed: [m: a]\n[n: b]): o: c", false, vec!["m: a", "n: b", " o: c"]),
+            (
+                "x (Mirrors also failed: [m: a]): o: c; artifact err: d",
+                false,
+                vec!["m: a", " o: c"],
+            ),
+            ("(Mirrors also failed: [m: a", false, vec!["m: a", ""]),
+            (
+                "[failed to a (Mirrors also failed: [m: b]): o: c, failed to d]",
+                true,
+                vec!["m: b", " o: c", "failed to d"],
+            ),
+        ] {
+            let members = members(text.as_bytes());
+            let found: Vec<&str> =
+                members.errors.iter().map(|error| &text[error.clone()]).collect();
+            assert_eq!((members.list, found), (list, errors), "{text}");
+        }
+    }
 }

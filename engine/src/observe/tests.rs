@@ -187,3 +187,91 @@ fn a_container_that_may_not_pull_does_not_speak_for_one_that_does() {
         waiting("b", "ContainerCreating", "")]});
     assert_eq!(standings(&pod(spec, status)), ["r.io/a:1=Wanted"]);
 }
+
+#[test]
+fn a_volume_stands_as_the_containers_that_mount_it_say() {
+    let spec = json!({
+        "containers": [{"name": "main", "image": "r.io/m:1", "volumeMounts": [{"name": "model"}]}],
+        "volumes": [{"name": "model", "image": {"reference": "r.io/v:1", "pullPolicy": "Always"}},
+                    {"name": "other", "image": {"reference": "r.io/o:1"}}, {"name": "scratch"}],
+    });
+    let own = r#"failed to pull and unpack image "r.io/m:1": x"#;
+    let its = r#"failed to pull and unpack image "r.io/v:1": x"#;
+    let other = r#"failed to pull and unpack image "r.io/o:1": x"#;
+    for (main, expected) in [
+        (waiting("main", "ErrImagePull", own), vec!["r.io/v:1=Pulled", "r.io/m:1=window Unknown"]),
+        (waiting("main", "ErrImagePull", its), vec!["r.io/v:1=window Unknown", "r.io/m:1=Blocked"]),
+        (waiting("main", "ContainerCreating", ""), vec!["r.io/v:1=Wanted", "r.io/m:1=Wanted"]),
+        (
+            json!({"name": "main", "imageID": "x", "state": {"running": {}}}),
+            vec!["r.io/v:1=Pulled", "r.io/m:1=Pulled"],
+        ),
+        // The spec says that nobody mounts it, and the words say that somebody does.
+        (
+            waiting("main", "ErrImagePull", other),
+            vec!["r.io/v:1=Wanted", "r.io/o:1=window Unknown", "r.io/m:1=Blocked"],
+        ),
+    ] {
+        let pod = pod(spec.clone(), json!({"containerStatuses": [main.clone()]}));
+        assert_eq!(standings(&pod), expected, "{main}");
+        let seen = observe(&pod).unwrap();
+        let always: Vec<bool> = seen.images.iter().map(|image| image.always).collect();
+        let only_the_first = (0..expected.len()).map(|n| n == 0).collect::<Vec<_>>();
+        assert_eq!(always, only_the_first, "{main}");
+    }
+}
+
+#[test]
+fn a_blocked_container_s_volume_is_blocked_too() {
+    let spec = json!({
+        "initContainers": [{"name": "init", "image": "r.io/i:1"}],
+        "containers": [{"name": "main", "image": "r.io/m:1", "volumeMounts": [{"name": "model"}]}],
+        "volumes": [{"name": "model", "image": {"reference": "r.io/v:1"}}],
+    });
+    let pod = pod(spec, json!({"containerStatuses": [waiting("main", "PodInitializing", "")]}));
+    assert_eq!(standings(&pod), ["r.io/i:1=Wanted", "r.io/v:1=Blocked", "r.io/m:1=Blocked"]);
+}
+
+#[test]
+fn what_a_pod_does_besides_is_seen_too() {
+    let spec = json!({
+        "initContainers": [{"name": "init", "image": "r.io/i:1"}],
+        "containers": [{"name": "a", "image": "r.io/a:1"}, {"name": "b", "image": "r.io/b:1"}],
+    });
+    let running = |name: &str| json!({"name": name, "imageID": "x", "state": {"running": {}}});
+    let ended = |name: &str| json!({"name": name, "imageID": "x", "state": {"terminated": {}}});
+    let creating = |name: &str| waiting(name, "ContainerCreating", "");
+    // The init container, the two others; then: running, init_completed, creating.
+    for (init, a, b, expected) in [
+        (creating("init"), creating("a"), creating("b"), (false, false, true)),
+        (ended("init"), creating("a"), creating("b"), (false, true, true)),
+        (ended("init"), running("a"), creating("b"), (true, true, true)),
+        (ended("init"), creating("a"), running("b"), (true, true, true)),
+        (ended("init"), running("a"), running("b"), (true, true, false)),
+        (ended("init"), ended("a"), running("b"), (true, true, false)),
+        (running("init"), creating("a"), creating("b"), (false, false, true)),
+        (creating("init"), json!({"name": "a"}), json!({"name": "b"}), (false, false, true)),
+        (
+            ended("init"),
+            waiting("a", "ErrImagePull", "r.io/a:1: not found"),
+            creating("b"),
+            (false, true, false),
+        ),
+    ] {
+        let status = json!({"initContainerStatuses": [init.clone()], "containerStatuses": [a.clone(), b.clone()]});
+        let pod = pod(spec.clone(), status);
+        let seen = observe(&pod).unwrap();
+        assert_eq!((seen.running, seen.init_completed, seen.creating), expected, "{init} {a} {b}");
+    }
+}
+
+#[test]
+fn of_containers_that_say_the_same_the_first_is_named_and_one_that_always_pulls_counts() {
+    let spec = json!({"containers": [
+        {"name": "a", "image": "r.io/a:1"},
+        {"name": "b", "image": "r.io/a:1", "imagePullPolicy": "Always"}]});
+    let waits = |name| waiting(name, "ErrImagePull", NOT_FOUND);
+    let pod = pod(spec, json!({"containerStatuses": [waits("a"), waits("b")]}));
+    let seen = observe(&pod).unwrap();
+    assert_eq!((seen.images[0].container, seen.images[0].always), ("a", true));
+}
