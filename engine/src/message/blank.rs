@@ -15,7 +15,7 @@ pub(super) fn blank(text: &str, image: &str) -> Vec<u8> {
     if text.contains('\0') {
         bytes.iter_mut().filter(|byte| **byte == BLANK).for_each(|byte| *byte = b' ');
     }
-    if is_shapeless(image) {
+    if !image.is_empty() {
         blank_named(text, image, &mut bytes);
     }
     Lexer {
@@ -47,18 +47,12 @@ pub(super) fn ranges(blanked: &[u8]) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Whether the image's name would be taken for words of the text: it has nothing of a reference in
-/// it, or characters that no valid reference has.
-fn is_shapeless(image: &str) -> bool {
-    let odd = |b: u8| !(b.is_ascii_alphanumeric() || b"._-/:@%+".contains(&b));
-    !image.is_empty() && (!image.contains(['/', ':', '@', '.']) || image.bytes().any(odd))
-}
-
 /// What stands right before the name of an image, and before nothing else.
 const NAMING: [&str; 9] =
     ["\"", "'", "(", "docker://", "image ", "image name ", "reference ", " for ", "Tag "];
 
-/// Blanks an image that has no shape of its own, where the words around it say that it is one.
+/// Blanks the image itself, which may have no shape of its own, where the words around it say that it
+/// is one.
 fn blank_named(text: &str, image: &str, bytes: &mut [u8]) {
     for (at, _) in text.match_indices(image) {
         let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + image.len()..));
