@@ -315,7 +315,7 @@ fn what_may_go_through_later_or_is_refused_is_not_made_permanent_by_the_words_ar
         ),
         ("HTTP 404 (Not Found)", "NotFound by 404"),
         ("denied: Container Registry is no longer supported", "AccessDenied by denied"),
-        ("open /var/tmp/x: permission denied", "UnpackFailed by permission denied"),
+        ("open /var/lib/x: permission denied", "UnpackFailed by permission denied"),
         (
             "dial tcp 1.1.1.1:443: connect: permission denied",
             "Network by connect: permission denied",
