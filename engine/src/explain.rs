@@ -15,7 +15,10 @@ use crate::name::digest;
 use crate::objects::{Job, Meta};
 use crate::plan::Reported;
 
-/// The reason of all our Events.
+/// The value of [`keys::THEN`] for a hold that leads to the end of the job.
+const FAIL: &str = "Fail";
+
+/// The reason of all our Events, and of a Job that we end.
 pub const REASON: &str = "ImagePullFailed";
 
 /// The longest part of an image reference that is repeated to people, in bytes.
@@ -30,6 +33,8 @@ pub struct HoldRecord {
     pub policy: String,
     /// The rule's name.
     pub rule: String,
+    /// What it leads to: `SuspendJob` waits for a person, `FailJob` ends the job as failed.
+    pub action: Action,
     /// The image.
     pub image: String,
     /// The cause.
@@ -43,10 +48,12 @@ pub struct HoldRecord {
 
 impl HoldRecord {
     /// A new hold of `job`.
+    #[expect(clippy::too_many_arguments, reason = "everything that a hold is made of, once")]
     pub fn new(
         job: &Job,
         policy: &str,
         rule: &str,
+        action: Action,
         image: &str,
         evidence: &Evidence,
         admission: Timestamp,
@@ -58,13 +65,13 @@ impl HoldRecord {
         Self {
             policy: policy.to_owned(),
             rule: rule.to_owned(),
+            action,
             image: mask(image).into_owned(),
             cause: evidence.cause,
             sentence: format!(
-                "{}; {} (annotation {}={id}): {}",
+                "{}; {}: {}",
                 pulls(evidence),
-                evidence.cause.next_step(),
-                keys::RESUME,
+                advice(action, evidence.cause, &id),
                 what(image, evidence),
             ),
             id,
@@ -82,6 +89,11 @@ impl HoldRecord {
             id: text(keys::HOLD)?,
             policy: text(keys::HOLD_POLICY).unwrap_or_default(),
             rule: text(keys::HELD_RULE).unwrap_or_default(),
+            action: match (lever.annotation(keys::THEN), lever.annotation(keys::RESUME_AT)) {
+                (Some(FAIL), _) => Action::FailJob,
+                (_, Some(_)) => Action::RequeueJob,
+                _ => Action::SuspendJob,
+            },
             image: text(keys::HELD_IMAGE).unwrap_or_default(),
             cause: cause.unwrap_or(Cause::Unknown),
             sentence: text(keys::HELD).unwrap_or_default(),
@@ -94,6 +106,9 @@ impl HoldRecord {
     pub fn on_lever(&self) -> Annotations {
         let mut marks = self.on_owner();
         marks.insert(keys::HOLD_POLICY, Some(self.policy.clone()));
+        if self.action == Action::FailJob {
+            marks.insert(keys::THEN, Some(FAIL.to_owned()));
+        }
         marks
     }
 
@@ -122,16 +137,20 @@ impl HoldRecord {
             keys::RESUME,
             self.id
         );
+        let (lead, command) = match self.action {
+            Action::FailJob => ("Stopped, its quota is given back, to be ended as failed", None),
+            Action::SuspendJob | Action::RequeueJob | Action::Report => {
+                ("Suspended, its quota is given back", Some(command))
+            }
+        };
+        let command = command.map(|c| format!(". To resume: {c}")).unwrap_or_default();
         Event {
             name,
             regarding: job,
             kind: EventType::Warning,
             reason: REASON,
-            action: "SuspendJob",
-            note: format!(
-                "Suspended, its quota is given back. {}. To resume: {command}",
-                self.sentence
-            ),
+            action: self.action.as_str(),
+            note: format!("{lead}. {}{command}", self.sentence),
         }
     }
 }
@@ -195,6 +214,19 @@ fn event_name(job: &Target, parts: &[&str]) -> String {
     format!("{}.{}", job.key.name, digest(&all))
 }
 
+/// What the owner can do, in few words.
+fn advice(action: Action, cause: Cause, hold: &str) -> String {
+    match action {
+        Action::FailJob => match cause.next_step().strip_suffix(", then resume") {
+            Some(remedy) => format!("{remedy}, then create the Job anew"),
+            None => cause.next_step().to_owned(),
+        },
+        Action::SuspendJob | Action::RequeueJob | Action::Report => {
+            format!("{} (annotation {}={hold})", cause.next_step(), keys::RESUME)
+        }
+    }
+}
+
 /// How often it failed: `3 failed pulls in 40 s`.
 fn pulls(evidence: &Evidence) -> String {
     let plural = if evidence.failed_pulls == 1 { "" } else { "s" };
@@ -235,7 +267,20 @@ mod tests {
             let at = |second| Timestamp::from_second(second).unwrap();
             let evidence = Evidence { cause, failed_pulls: 100, first: at(0), last: at(86_400) };
             let job = Job::default();
-            let hold = HoldRecord::new(&job, "p", "r", "image", &evidence, at(1), at(2));
+            let hold = HoldRecord::new(
+                &job,
+                "p",
+                "r",
+                Action::SuspendJob,
+                "image",
+                &evidence,
+                at(1),
+                at(2),
+            );
+            let failed =
+                HoldRecord::new(&job, "p", "r", Action::FailJob, "image", &evidence, at(1), at(2));
+            let shown: String = failed.sentence.chars().take(140).collect();
+            assert!(shown.contains("100 failed pulls") && shown.contains(": image"), "{shown}");
             let shown: String = hold.sentence.chars().take(140).collect();
             for part in ["100 failed pulls", cause.next_step(), &hold.id] {
                 assert!(shown.contains(part), "{cause}: {part} is cut off: {shown}");
@@ -249,7 +294,8 @@ mod tests {
         let evidence =
             Evidence { cause: Cause::InvalidReference, failed_pulls: 2, first: at(0), last: at(9) };
         let (job, image) = (Job::default(), "https://bob:hunter2@r.io/app:1");
-        let hold = HoldRecord::new(&job, "p", "r", image, &evidence, at(1), at(2));
+        let hold =
+            HoldRecord::new(&job, "p", "r", Action::SuspendJob, image, &evidence, at(1), at(2));
         let target = Target {
             kind: crate::effect::TargetKind::Job,
             key: job.metadata.key(),
@@ -271,9 +317,12 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let evidence =
             Evidence { cause: Cause::NotFound, failed_pulls: 3, first: at(0), last: at(40) };
-        let hold = HoldRecord::new(&Job::default(), "p", "r", "image", &evidence, at(1), at(2));
-        let annotations = hold.on_lever().into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?)));
-        let lever = Meta { annotations: annotations.collect(), ..Meta::default() };
-        assert_eq!(HoldRecord::read(&lever), Some(hold));
+        for action in [Action::SuspendJob, Action::FailJob] {
+            let job = Job::default();
+            let hold = HoldRecord::new(&job, "p", "r", action, "image", &evidence, at(1), at(2));
+            let marks = hold.on_lever().into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?)));
+            let lever = Meta { annotations: marks.collect(), ..Meta::default() };
+            assert_eq!(HoldRecord::read(&lever), Some(hold));
+        }
     }
 }

@@ -25,6 +25,8 @@ pub const REQUEUES: &str = "dislodge.dev/requeues";
 pub const RESUMES: &str = "dislodge.dev/resumes";
 /// The hold whose end by a person was counted last: so that a crash does not count it twice.
 pub const RESUMED: &str = "dislodge.dev/resumed";
+/// The condition that we set on a Pod whose Job decides itself what becomes of it.
+pub const POD_CONDITION: &str = "dislodge.dev/ImagePullFailed";
 /// Written by people: no new action on this job, and why.
 pub const IGNORE: &str = "dislodge.dev/ignore";
 /// Written by people: resume the hold with this id.

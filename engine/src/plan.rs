@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 /// What the plan depends on besides the verdict.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a circumstance of its own")]
 pub struct Situation {
     /// Whether the policy acts.
     pub mode: Mode,
@@ -21,6 +22,8 @@ pub struct Situation {
     pub resumes: u32,
     /// A container of the job runs.
     pub running_peers: bool,
+    /// The job's author decides what becomes of its failed Pods.
+    pub decides_itself: bool,
     /// Whether it is a safe moment for the Pod that failed.
     pub moment: Result<(), Closed>,
 }
@@ -118,7 +121,7 @@ pub const MOST_RESUMES: u32 = 2;
 
 /// Actions that are carried out so far. The others are reported in their place.
 pub const fn is_available(action: Action) -> bool {
-    matches!(action, Action::SuspendJob | Action::Report)
+    matches!(action, Action::FailJob | Action::SuspendJob | Action::Report)
 }
 
 /// Decides. Pure, total, and in the order in which a reader would ask.
@@ -158,7 +161,8 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     if situation.mode == Mode::Audit {
         return report(Reported::Audit(rule.action));
     }
-    if !is_available(rule.action) {
+    let ends_pod = rule.action == Action::FailJob && situation.decides_itself;
+    if !is_available(rule.action) || ends_pod {
         return report(Reported::ActionUnavailable(rule.action));
     }
     if situation.paused {
@@ -192,6 +196,7 @@ mod tests {
             paused: false,
             resumes: 0,
             running_peers: false,
+            decides_itself: false,
             moment: Ok(()),
         };
         change(&mut situation, &mut rule);
@@ -206,7 +211,7 @@ mod tests {
 
     #[test]
     fn each_circumstance_has_its_say_and_no_other_is_asked_before_it() {
-        let rows: [(Change, &str); 15] = [
+        let rows: [(Change, &str); 18] = [
             (|_, _| {}, "act SuspendJob"),
             (|s, _| s.ignored = true, "report Ignored"),
             (|_, r| r.action = Action::Report, "report Report"),
@@ -226,7 +231,13 @@ mod tests {
             (|s, _| s.moment = Err(Closed::StillPulling), "wait OtherImage"),
             (|s, _| s.moment = Err(Closed::ClockSkew), "wait ClockSkew"),
             (|s, _| s.mode = Mode::Audit, "report Audit"),
-            (|_, r| r.action = Action::FailJob, "report ActionUnavailable"),
+            (|_, r| r.action = Action::FailJob, "act FailJob"),
+            (
+                |s, r| (s.decides_itself, r.action) = (true, Action::FailJob),
+                "report ActionUnavailable",
+            ),
+            (|s, _| s.decides_itself = true, "act SuspendJob"),
+            (|_, r| r.action = Action::RequeueJob, "report ActionUnavailable"),
             (|s, _| s.paused = true, "wait Paused"),
         ];
         for (n, (change, expected)) in rows.into_iter().enumerate() {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::api::{EVERY_LOCAL_QUEUE, ImagePullPolicySpec, Mode, QueueKind, QueueRef, Rule};
+use crate::api::{EVERY_LOCAL_QUEUE, Hold, ImagePullPolicySpec, Mode, QueueKind, QueueRef, Rule};
 use crate::objects::{Key, Policy, Uid};
 
 /// A queue, as policies speak of it.
@@ -43,6 +43,8 @@ pub struct Effective {
     pub mode: Mode,
     /// Its rules, in order.
     pub rules: Vec<Rule>,
+    /// What becomes of jobs that it holds.
+    pub hold: Hold,
     /// An operator has paused it, and why.
     pub paused: Option<String>,
     /// When it was made: the older of two wins.
@@ -67,6 +69,11 @@ impl Policies {
     /// A policy is gone.
     pub fn remove(&mut self, key: &Key) {
         self.0.remove(key);
+    }
+
+    /// A policy by its key.
+    pub fn get(&self, key: &Key) -> Option<&Effective> {
+        self.0.get(key)
     }
 
     /// The policy that governs the queue: an exact name beats `*`; among equals the older one
@@ -131,6 +138,7 @@ impl Effective {
             uid: policy.metadata.uid,
             mode: spec.mode,
             rules: spec.effective_rules(),
+            hold: spec.hold,
             paused: policy.metadata.annotation(crate::keys::PAUSED).map(str::to_owned),
             created: policy.metadata.creation_timestamp,
             queues: spec.queues.clone(),

@@ -69,6 +69,18 @@ pub enum Action {
     Report,
 }
 
+impl Action {
+    /// The name as it stands in the API, in Events and in metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FailJob => "FailJob",
+            Self::SuspendJob => "SuspendJob",
+            Self::RequeueJob => "RequeueJob",
+            Self::Report => "Report",
+        }
+    }
+}
+
 /// What is done about a job that is partly running.
 #[derive(
     Clone,

@@ -26,6 +26,8 @@ pub(super) struct Case {
     pub(super) resumed: Option<String>,
     /// The hold that has been counted and published.
     pub(super) accounted: Option<String>,
+    /// The version of the Job that its end was pinned to.
+    pub(super) finished: Option<String>,
     /// Reports given, by admission, image and reason.
     pub(super) reported: BTreeSet<Report>,
     /// Images for which mode Audit would have acted.

@@ -1,18 +1,22 @@
 //! Custody: the life of a hold, from the moment it stands on the lever to the moment it is gone.
 //!
 //! Everything is read off the objects, so that a crash between two writes is gone on from:
-//! held and not told -> publish, then tell the owner; held and asked for -> resume; started by
-//! somebody else -> tell, then clear; told and no longer held -> take the word back.
+//! held and not told -> publish, then tell the owner; held and asked for -> resume; told, to be
+//! failed, and its Pods gone -> finish; started by somebody else -> tell, then clear; told and no longer held -> take the word back.
 
-use crate::effect::{Effect, Outcome, Verb};
-use crate::engine::Engine;
+use std::time::Duration;
+
+use crate::api::{Action, Mode};
+use crate::effect::{Effect, Outcome, Target, Verb};
 use crate::engine::casebook::Case;
 use crate::engine::decide::{job_target, resumes};
 use crate::engine::flight::Step;
-use crate::explain::{self, HoldRecord};
+use crate::engine::{Due, Engine};
+use crate::explain::{self, HoldRecord, seconds};
 use crate::keys;
-use crate::lever::{Annotations, Lever, annotations_patch};
+use crate::lever::{Annotations, Lever, annotations_patch, finish_patch};
 use crate::objects::{Job, Key, Meta, Uid};
+use crate::time::Now;
 
 /// `Some` where the hold decides what happens next, be it nothing.
 type Next = Option<Option<(Step, Effect)>>;
@@ -25,6 +29,7 @@ impl Engine {
         lever: &dyn Lever,
         case: &mut Case,
         idle: bool,
+        now: Now,
     ) -> Next {
         let asked = job.metadata.annotation(keys::RESUME);
         let told = job.metadata.annotation(keys::HOLD).filter(|_| !lever.is_on(job.metadata.uid));
@@ -50,8 +55,11 @@ impl Engine {
                 if asked == Some(id) {
                     return Some(resume(job, lever, id, case));
                 }
-                if let Some(step) = hold.and_then(|hold| self.tell(job, lever, told, &hold, case)) {
-                    return Some(Some(step));
+                if let Some(hold) = &hold {
+                    let step = self.tell(job, lever, told, hold, case);
+                    if let Some(step) = step.or_else(|| self.finish(job, hold, case, now)) {
+                        return Some(Some(step));
+                    }
                 }
                 Some(asked.and_then(|asked| refuse(job, asked, id, case)))
             }
@@ -106,6 +114,48 @@ impl Engine {
         Some((Step::Tell(hold.id.clone()), Effect::Explain { target: job_target(job), patch }))
     }
 
+    /// Ends a held job as failed, where its hold leads to that: once its Pods are gone, and not
+    /// while its policy or somebody else forbids new actions.
+    fn finish(
+        &mut self,
+        job: &Job,
+        hold: &HoldRecord,
+        case: &mut Case,
+        now: Now,
+    ) -> Option<(Step, Effect)> {
+        let key = Key::new(job.metadata.namespace.clone(), hold.policy.clone());
+        let policy = self.policies.get(&key)?;
+        let forbidden = policy.mode == Mode::Audit
+            || policy.paused.is_some()
+            || self.paused.is_some()
+            || job.metadata.annotations.contains_key(keys::IGNORE);
+        let longest = Duration::from_secs(policy.hold.max_seconds.into());
+        if forbidden {
+            return None;
+        }
+        match hold.action {
+            Action::FailJob => {}
+            Action::SuspendJob if longest > Duration::ZERO => {
+                let passed = Duration::try_from(now.wall.duration_since(hold.at));
+                let left = longest.saturating_sub(passed.unwrap_or_default());
+                if left > Duration::ZERO {
+                    self.deadlines.insert((now.elapsed + left, Due::Job(job.metadata.uid)));
+                    return None;
+                }
+            }
+            Action::SuspendJob | Action::RequeueJob | Action::Report => return None,
+        }
+        let version = Some(job.metadata.resource_version.clone());
+        if !job.is_quiet() || case.finished == version {
+            return None;
+        }
+        case.finished.clone_from(&version);
+        let target = Target { resource_version: version, ..job_target(job) };
+        let patch = finish_patch(job, explain::REASON, &hold.sentence, seconds(now.wall));
+        let effect = Effect::Lever { verb: Verb::Finish, target, patch };
+        Some((Step::Finish(hold.id.clone()), effect))
+    }
+
     /// What follows from the outcome of a step.
     pub(super) fn conclude(&mut self, job: Uid, step: &Step, outcome: Outcome) {
         let mut case = self.cases.remove(&job).unwrap_or_default();
@@ -128,6 +178,12 @@ impl Engine {
                 if done || is_final(outcome) {
                     case.accounted = Some(id.clone());
                     self.record_hold(job, case.acting.take());
+                }
+            }
+            Step::Finish(_) => {
+                // A version that was refused for another reason than its age may be tried again.
+                if !done && !matches!(outcome, Outcome::Conflict | Outcome::Gone) {
+                    case.finished = None;
                 }
             }
             Step::Tell(id) => {

@@ -70,7 +70,7 @@ impl Engine {
 
         let idle =
             !case.busy && case.not_before.is_none_or(|at| at <= now.elapsed) && self.may_act(now);
-        if let Some(step) = self.keep(&job, lever, case, idle) {
+        if let Some(step) = self.keep(&job, lever, case, idle, now) {
             return step;
         }
         self.weigh(&job, lever, quota, case, idle, now)
@@ -108,6 +108,7 @@ impl Engine {
                 paused: self.paused.is_some() || policy.paused.is_some(),
                 resumes: resumes(job, lever),
                 running_peers,
+                decides_itself: job.decides_itself(),
                 moment: image.moment,
             };
             let plan = plan(verdict, &situation);
@@ -126,9 +127,13 @@ impl Engine {
             return None;
         }
         match plan {
-            Plan::Act { action: Action::SuspendJob, rule, evidence, admission } => {
-                self.hold(job, lever, case, &policy, rule, &image, &evidence, admission, now)
-            }
+            Plan::Act {
+                action: action @ (Action::SuspendJob | Action::FailJob),
+                rule,
+                evidence,
+                admission,
+            } => self
+                .hold(job, lever, case, &policy, rule, action, &image, &evidence, admission, now),
             Plan::Report(reported) => {
                 Some(report(job, quota, case, &policy, &image.image, &evidence, reported))
             }
@@ -144,6 +149,7 @@ impl Engine {
         case: &mut super::Case,
         policy: &Effective,
         rule: &str,
+        action: Action,
         image: &Failing,
         evidence: &Evidence,
         admission: Timestamp,
@@ -157,6 +163,7 @@ impl Engine {
             job,
             &policy.policy.name,
             rule,
+            action,
             &image.image,
             evidence,
             admission,
@@ -169,7 +176,7 @@ impl Engine {
             pod,
             image: clip(&hold.image, bounds::IMAGE),
             cause: hold.cause,
-            action: Action::SuspendJob,
+            action,
             outcome: String::new(),
         });
         case.spent.clone_from(&target.resource_version);

@@ -146,12 +146,18 @@ impl Engine {
                 pod: None,
                 image: clip(&hold.image, bounds::IMAGE),
                 cause: hold.cause,
-                action: Action::SuspendJob,
+                action: hold.action,
                 outcome: String::new(),
             })
         };
         if let Some(state) = self.policy_states.get_mut(&key) {
-            state.counters.actions.suspended += 1;
+            let counts = &mut state.counters.actions;
+            match hold.action {
+                Action::FailJob => counts.failed += 1,
+                Action::SuspendJob => counts.suspended += 1,
+                Action::RequeueJob => counts.requeued += 1,
+                Action::Report => counts.reported += 1,
+            }
             state.counters.remember(action);
             self.dirty_policies.insert(key);
         }

@@ -237,7 +237,6 @@ fn without_effect(spec: &ImagePullPolicySpec) -> String {
     }
     let plain = ImagePullPolicySpec::for_queues(Vec::new());
     let fields = [
-        ("spec.hold", spec.hold != plain.hold),
         ("spec.requeue", spec.requeue != plain.requeue),
         ("spec.outage", spec.outage != plain.outage),
         ("spec.budget", spec.budget != plain.budget),

@@ -1,11 +1,28 @@
 //! A Job that no queue system manages: `spec.suspend` (Kubernetes: KEP-2232). Its active Pods are
 //! deleted and not counted as failures.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Lever;
-use crate::effect::{Target, TargetKind};
+use crate::effect::{Merge, Part, Patch, Target, TargetKind};
 use crate::objects::{Job, Meta};
+
+/// Ends a Job that we hold as failed: final, also where Kueue has suspended it (live.md 7.2). All in
+/// one patch: `FailureTarget` alone would wedge a Job that is suspended (live.md 0.4), and the API
+/// server refuses the patch while a Pod of the Job is still ending. Strategic: a JSON merge would
+/// replace the conditions that are there.
+pub fn finish_patch(job: &Job, reason: &str, message: &str, now: Timestamp) -> Patch {
+    let condition = |kind: &str| {
+        json!({"type": kind, "status": "True", "reason": reason, "message": message,
+               "lastProbeTime": now, "lastTransitionTime": now})
+    };
+    let mut status = json!({"conditions": [condition("FailureTarget"), condition("Failed")]});
+    if let (None, Some(fields)) = (job.status.start_time, status.as_object_mut()) {
+        fields.insert("startTime".to_owned(), json!(now)); // required of a Job that has ended
+    }
+    Patch { merge: Merge::Strategic, part: Part::Status, body: json!({ "status": status }) }
+}
 
 impl Lever for Job {
     fn target(&self) -> Target {

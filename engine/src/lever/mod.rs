@@ -6,6 +6,8 @@
 mod job;
 mod workload;
 
+pub use job::finish_patch;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

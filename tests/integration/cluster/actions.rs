@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use dislodge_testbed::JobPlan;
+use dislodge_testbed::queues::is_true;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams};
@@ -17,6 +19,8 @@ super::scenarios![
     twelve_queues_are_freed_at_once,
     an_image_that_can_never_be_valid_needs_no_second_failure,
     an_action_that_is_not_there_yet_is_reported,
+    a_job_is_failed_after_its_quota_was_given_back,
+    a_job_that_no_queue_manages_is_failed_with_three_pods,
     a_job_that_no_queue_manages_is_suspended_itself,
     the_older_of_two_policies_governs_and_the_younger_says_so,
 ];
@@ -115,7 +119,7 @@ async fn an_image_that_can_never_be_valid_needs_no_second_failure(stage: Stage) 
 
 async fn an_action_that_is_not_there_yet_is_reported(stage: Stage) -> Outcome {
     let mut spec = suspend_after(1);
-    spec["rules"][0]["action"] = json!("FailJob");
+    spec["rules"][0]["action"] = json!("RequeueJob");
     stage.policy("gpu", spec).await?;
     let _controller = stage.controller().await?;
     let stuck = stage.admitted("stuck", &stage.missing()).await?;
@@ -123,15 +127,69 @@ async fn an_action_that_is_not_there_yet_is_reported(stage: Stage) -> Outcome {
         .policy_when("gpu", 60, "reported", |p| p.data["status"]["actions"]["reported"] == 1)
         .await?;
     let ready = policy.data["status"]["conditions"][0]["message"].to_string();
-    check(ready.contains("FailJob is carried out as Report"), || ready.clone())?;
+    check(ready.contains("RequeueJob is carried out as Report"), || ready.clone())?;
     let events = stage.events(&stuck).await?;
     let note = events.first().and_then(|e| e.note.clone()).unwrap_or_default();
-    check(note.contains("FailJob is not available"), || note.clone())?;
+    check(note.contains("RequeueJob is not available"), || note.clone())?;
     stage.failed_pulls(&stuck, 2, 60).await?;
     let events = stage.events(&stuck).await?;
     check(events.len() == 1, || format!("reported {} times", events.len()))?;
     let job = stage.job_when("stuck", 5, "there", |_| true).await?;
     check(!suspended(&job), || "it was suspended".to_owned())
+}
+
+/// Whether a Job has this condition, and with which reason and message.
+pub(super) fn ended<'j>(job: &'j Job, kind: &str) -> Option<(&'j str, &'j str)> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let found = conditions.iter().find(|c| c.type_ == kind && c.status == "True")?;
+    Some((found.reason.as_deref()?, found.message.as_deref()?))
+}
+
+async fn a_job_is_failed_after_its_quota_was_given_back(stage: Stage) -> Outcome {
+    let mut spec = suspend_after(2);
+    spec["rules"][0]["action"] = json!("FailJob");
+    stage.policy("gpu", spec).await?;
+    let _controller = stage.controller().await?;
+    let plan = JobPlan::new("stuck", &stage.missing()).queue(QUEUE);
+    let stuck = stage.create(&plan).await?;
+    stage.tenant.admitted(&stuck).await?;
+    let next = stage.job("next", &stage.good()).await?;
+    stage.running(&next, 60).await?;
+    let job = stage.job_when("stuck", 60, "failed", |job| ended(job, "Failed").is_some()).await?;
+    for kind in ["Failed", "FailureTarget"] {
+        let (reason, message) = ended(&job, kind).unwrap_or_default();
+        check(reason == "ImagePullFailed", || format!("{kind}: {reason}"))?;
+        for word in ["missing:1", "NotFound", "2 failed pulls", "create the Job anew"] {
+            check(message.contains(word), || format!("{kind} does not say {word:?}: {message}"))?;
+        }
+    }
+    // Kueue knows, and nothing is left behind.
+    stage
+        .tenant
+        .workload_when(&stuck, 20, "finished", |workload| is_true(workload, "Finished"))
+        .await?;
+    let policy = stage
+        .policy_when("gpu", 20, "one failed", |p| {
+            p.data["status"]["actions"]["failed"] == 1 && p.data["status"]["heldJobs"] == 0
+        })
+        .await?;
+    let action = &policy.data["status"]["recentActions"][0];
+    check(action["action"] == "FailJob", || action.to_string())?;
+    let events = stage.events(&stuck).await?;
+    check(events.len() == 1, || format!("one Event an action, not {}", events.len()))
+}
+
+async fn a_job_that_no_queue_manages_is_failed_with_three_pods(stage: Stage) -> Outcome {
+    let mut spec = suspend_after(2);
+    spec["queues"] = json!([{"kind": "NoQueue"}]);
+    spec["rules"][0]["action"] = json!("FailJob");
+    stage.policy("free", spec).await?;
+    let _controller = stage.controller().await?;
+    let plan = JobPlan::new("stuck", &stage.missing()).pods(3);
+    stage.create(&plan).await?;
+    let job = stage.job_when("stuck", 90, "failed", |job| ended(job, "Failed").is_some()).await?;
+    let failed = job.status.as_ref().and_then(|status| status.failed).unwrap_or_default();
+    check(failed == 0, || format!("{failed} Pods counted as failed: it was not suspended first"))
 }
 
 async fn a_job_that_no_queue_manages_is_suspended_itself(stage: Stage) -> Outcome {

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use dislodge_testbed::Manifests;
 use dislodge_testbed::audit::{granted, used};
+use dislodge_testbed::{JobPlan, Manifests};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::Api;
 use kube::api::PostParams;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::actions::check;
+use super::actions::{check, ended};
 use super::restraint::is_ours;
 use super::stage::{RESUME, Stage, suspend_after};
 use crate::Outcome;
@@ -29,6 +29,12 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
     let id = stage.held(&stuck, 60).await?;
     stage.annotate(stage.tenant.client(), &stuck, RESUME, &id).await?;
     stage.held_after(&stuck, &id, 60).await?;
+    let mut failing = suspend_after(1);
+    failing["queues"] = json!([{"kind": "NoQueue"}]);
+    failing["rules"][0]["action"] = json!("FailJob");
+    stage.policy("free", failing).await?;
+    stage.create(&JobPlan::new("failing", &stage.missing())).await?;
+    stage.job_when("failing", 60, "failed", |job| ended(job, "Failed").is_some()).await?;
     // Its Lease is renewed by a patch, and read again after a restart.
     controller.kill().await;
     let controller = controller.restart().await?;

@@ -6,6 +6,7 @@
 )]
 
 mod counting;
+mod failing;
 #[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
 mod stage;
 

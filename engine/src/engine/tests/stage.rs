@@ -131,11 +131,23 @@ impl Stage {
     }
 
     pub(super) fn job_with(&mut self, labels: Value, annotations: Value, spec: Value) {
+        let status = json!({"startTime": "2026-11-24T08:00:00Z", "active": 1});
+        self.job_in(labels, annotations, spec, status);
+    }
+
+    /// The Job under its queue, suspended by Kueue, with so many Pods that are still ending.
+    pub(super) fn suspended_job(&mut self, annotations: Value, terminating: u32) {
+        let queue = json!({"kueue.x-k8s.io/queue-name": "gpu"});
+        let status = json!({"terminating": terminating});
+        self.job_in(queue, annotations, json!({"suspend": true}), status);
+    }
+
+    pub(super) fn job_in(&mut self, labels: Value, annotations: Value, spec: Value, status: Value) {
         let version = self.next_version();
         let job: Job = serde_json::from_value(json!({
             "metadata": {"name": "train", "namespace": "a", "uid": uid(JOB), "resourceVersion": version,
                          "labels": labels, "annotations": annotations},
-            "spec": spec, "status": {"startTime": "2026-11-24T08:00:00Z"},
+            "spec": spec, "status": status,
         }))
         .unwrap();
         self.give(Input::Job(Change::Seen(job)));
