@@ -217,10 +217,8 @@ fn event_name(job: &Target, parts: &[&str]) -> String {
 /// What the owner can do, in few words.
 fn advice(action: Action, cause: Cause, hold: &str) -> String {
     match action {
-        Action::FailJob => match cause.next_step().strip_suffix(", then resume") {
-            Some(remedy) => format!("{remedy}, then create the Job anew"),
-            None => cause.next_step().to_owned(),
-        },
+        Action::FailJob if cause.remedy() == cause.next_step() => cause.remedy().to_owned(),
+        Action::FailJob => format!("{}, then create the Job anew", cause.remedy()),
         Action::SuspendJob | Action::RequeueJob | Action::Report => {
             format!("{} (annotation {}={hold})", cause.next_step(), keys::RESUME)
         }

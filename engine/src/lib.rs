@@ -17,8 +17,9 @@
 //! ```
 //!
 //! Beside the path: [`api`] is the contract with people, [`objects`] what is read of the cluster,
-//! [`index`] what is remembered of it, [`lever`] who stops a job, [`quota`] who counts its quota,
-//! [`explain`] the words, [`timing`] the kubelet's schedule, and [`engine`] puts it all together.
+//! [`message`] why a pull failed by what is said of it, [`index`] what is remembered of the cluster,
+//! [`lever`] who stops a job, [`quota`] who counts its quota, [`explain`] the words, [`timing`] the
+//! kubelet's schedule, and [`engine`] puts it all together.
 
 pub mod api;
 pub mod cause;

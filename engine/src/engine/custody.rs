@@ -2,7 +2,8 @@
 //!
 //! Everything is read off the objects, so that a crash between two writes is gone on from:
 //! held and not told -> publish, then tell the owner; held and asked for -> resume; told, to be
-//! failed, and its Pods gone -> finish; started by somebody else -> tell, then clear; told and no longer held -> take the word back.
+//! failed, and its Pods gone -> finish; started by somebody else -> tell, then clear; told and no
+//! longer held -> take the word back.
 
 use std::time::Duration;
 
@@ -129,10 +130,10 @@ impl Engine {
             || policy.paused.is_some()
             || self.paused.is_some()
             || job.metadata.annotations.contains_key(keys::IGNORE);
-        let longest = Duration::from_secs(policy.hold.max_seconds.into());
         if forbidden {
             return None;
         }
+        let longest = Duration::from_secs(policy.hold.max_seconds.into());
         match hold.action {
             Action::FailJob => {}
             Action::SuspendJob if longest > Duration::ZERO => {
@@ -153,7 +154,7 @@ impl Engine {
         let target = Target { resource_version: version, ..job_target(job) };
         let patch = finish_patch(job, explain::REASON, &hold.sentence, seconds(now.wall));
         let effect = Effect::Lever { verb: Verb::Finish, target, patch };
-        Some((Step::Finish(hold.id.clone()), effect))
+        Some((Step::Finish, effect))
     }
 
     /// What follows from the outcome of a step.
@@ -180,7 +181,7 @@ impl Engine {
                     self.record_hold(job, case.acting.take());
                 }
             }
-            Step::Finish(_) => {
+            Step::Finish => {
                 // A version that was refused for another reason than its age may be tried again.
                 if !done && !matches!(outcome, Outcome::Conflict | Outcome::Gone) {
                     case.finished = None;

@@ -30,8 +30,8 @@ pub(super) enum Step {
     Tell(String),
     /// The word taken back from the owner, with the hold's id.
     Untell(String),
-    /// A held job ended as failed, with the hold's id.
-    Finish(String),
+    /// A held job ended as failed.
+    Finish,
     /// A resume request that names no hold is taken away.
     RefuseResume(String),
     /// The Event for such a request.

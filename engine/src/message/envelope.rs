@@ -1,10 +1,10 @@
 //! What the kubelet puts around a runtime's words: reasons, prefixes, Events.
 
 use super::blank::ranges;
-use crate::cause::Cause;
+use crate::cause::{Cause, Class};
 
 /// How a message is to be read, by its reason and by the kubelet's own words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Gate<'t> {
     /// The reason or the kubelet's words decide.
     Decided {
@@ -15,29 +15,25 @@ pub(super) enum Gate<'t> {
         /// Why they do.
         why: &'static str,
     },
-    /// The reason decides, unless the words tell of something that may go through later.
+    /// The reason decides, unless the words tell of something that outweighs it.
     Mostly {
         /// The runtime's words.
         words: &'t str,
-        /// The reason, the cause that it means, and why.
+        /// The reason.
         reason: &'t str,
-        /// The cause.
+        /// The cause that it means.
         cause: Cause,
-        /// Why the reason means it.
+        /// Why it means that.
         why: &'static str,
-    },
-    /// The runtime was asked about the image and failed: that the image is missing or refused, it
-    /// cannot know.
-    Inspect {
-        /// The runtime's words.
-        words: &'t str,
+        /// Causes that outweigh it.
+        unless: fn(Cause) -> bool,
     },
     /// It is about a pull: the words decide, and where they say nothing it is `otherwise`.
     Pull {
         /// The runtime's words.
         words: &'t str,
         /// The cause where they say nothing.
-        otherwise: Option<Cause>,
+        otherwise: Cause,
     },
     /// Nobody says what it is about: the words have to.
     Ask {
@@ -104,20 +100,19 @@ const FAILED: &str = "Failed to pull image ";
 pub(super) fn gate<'t>(reason: &'t str, text: &'t str) -> Gate<'t> {
     let decided = |cause, why| Gate::Decided { cause, words: reason, why };
     let pull = |words, otherwise| Gate::Pull { words, otherwise };
-    let unread = Some(Cause::Unknown);
+    let mostly = |cause, why, unless| Gate::Mostly { words: text, reason, cause, why, unless };
     match reason {
-        "ErrImagePull" => pull(unwrapped(text), unread),
+        "ErrImagePull" => pull(unwrapped(text), Cause::Unknown),
         "ImagePullBackOff" => match repeated(text) {
             Some((before, words)) => gate_before(before, words),
-            None => pull(text, unread),
+            None => pull(text, Cause::Unknown),
         },
-        "RegistryUnavailable" => pull(text, Some(Cause::RegistryUnavailable)),
-        "SignatureValidationFailed" => Gate::Mostly {
-            words: text,
-            reason,
-            cause: Cause::SignatureRejected,
-            why: "the runtime's policy (CRI-O; the reason is known since Kubernetes 1.28)",
-        },
+        "RegistryUnavailable" => pull(text, Cause::RegistryUnavailable),
+        "SignatureValidationFailed" => mostly(
+            Cause::SignatureRejected,
+            "the runtime's policy (CRI-O; the reason is known since Kubernetes 1.28)",
+            |cause| cause.class() == Class::Transient,
+        ),
         "InvalidImageName" => decided(
             Some(Cause::InvalidReference),
             "the kubelet itself cannot read the reference (pkg/kubelet/images/image_manager.go)",
@@ -126,7 +121,15 @@ pub(super) fn gate<'t>(reason: &'t str, text: &'t str) -> Gate<'t> {
             Some(Cause::NeverPullAbsent),
             "the kubelet may not pull (pkg/kubelet/images/image_manager.go)",
         ),
-        "ImageInspectError" => Gate::Inspect { words: text },
+        // That the image is missing or refused, a runtime that is asked about it cannot know.
+        "ImageInspectError" => mostly(
+            Cause::RuntimeUnavailable,
+            "the kubelet could not ask the runtime about the image (pkg/kubelet/images/image_manager.go)",
+            |cause| {
+                matches!(cause.class(), Class::Node | Class::Transient)
+                    || cause == Cause::InvalidReference
+            },
+        ),
         _ if STRANGERS.contains(&reason) => {
             decided(None, "a reason that is about something else than pulling an image")
         }
@@ -145,7 +148,7 @@ pub(super) fn gate<'t>(reason: &'t str, text: &'t str) -> Gate<'t> {
 fn gate_before<'t>(before: &'t str, words: &'t str) -> Gate<'t> {
     match before {
         "RegistryUnavailable" | "SignatureValidationFailed" => gate(before, words),
-        _ => Gate::Pull { words, otherwise: Some(Cause::Unknown) },
+        _ => Gate::Pull { words, otherwise: Cause::Unknown },
     }
 }
 
@@ -153,7 +156,7 @@ fn gate_before<'t>(before: &'t str, words: &'t str) -> Gate<'t> {
 /// that a pull secret cannot be read (`credentialprovider/secrets`).
 fn sentence<'t>(reason: &'t str, text: &'t str) -> Gate<'t> {
     if reason.starts_with("failed to record image pull intent") {
-        return Gate::Pull { words: reason, otherwise: Some(Cause::RuntimeUnavailable) };
+        return Gate::Pull { words: reason, otherwise: Cause::RuntimeUnavailable };
     }
     if reason != text || reason.starts_with("RuntimeClass") {
         return ask(text);
@@ -180,7 +183,7 @@ fn ask(text: &str) -> Gate<'_> {
             "InvalidImageName" | "ErrImageNeverPull" | "SignatureValidationFailed" => {
                 gate(reason, "")
             }
-            _ => Gate::Pull { words: text, otherwise: Some(Cause::Unknown) },
+            _ => Gate::Pull { words: text, otherwise: Cause::Unknown },
         };
     }
     let well = BEGINNINGS.iter().find(|success| text.starts_with(**success));
@@ -189,7 +192,7 @@ fn ask(text: &str) -> Gate<'_> {
         return Gate::Decided { cause: None, words: success, why };
     }
     if text.starts_with(FAILED) || text.starts_with(BACK_OFF) {
-        return Gate::Pull { words: unwrapped(text), otherwise: Some(Cause::Unknown) };
+        return Gate::Pull { words: unwrapped(text), otherwise: Cause::Unknown };
     }
     Gate::Ask { words: text }
 }

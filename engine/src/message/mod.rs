@@ -57,35 +57,17 @@ pub fn read<'t>(reason: Option<&'t str>, text: &'t str, image: Option<&str>) -> 
         Gate::Decided { cause, words, why } => {
             Reading { cause, evidence: Some(Evidence { words, why }) }
         }
-        Gate::Mostly { words, reason, cause, why } => {
+        Gate::Mostly { words, reason, cause, why, unless } => {
             let said = decide(words, &blank::blank(words, image), false);
-            let transient = said.filter(|(verdict, _)| is_transient(*verdict));
-            match transient {
-                Some((verdict, evidence)) => {
-                    Reading { cause: verdict.cause(), evidence: Some(evidence) }
-                }
-                None => {
-                    Reading { cause: Some(cause), evidence: Some(Evidence { words: reason, why }) }
-                }
-            }
-        }
-        Gate::Inspect { words } => {
-            let said = decide(words, &blank::blank(words, image), false);
-            let of_the_reference = |cause: Cause| {
-                matches!(cause.class(), Class::Node | Class::Transient)
-                    || cause == Cause::InvalidReference
-            };
-            let said = said.filter(|(verdict, _)| verdict.cause().is_some_and(of_the_reference));
-            let cause = said.and_then(|(verdict, _)| verdict.cause());
-            Reading {
-                cause: cause.or(Some(Cause::RuntimeUnavailable)),
-                evidence: said.map(|(_, evidence)| evidence),
-            }
+            let said = said.and_then(|(verdict, evidence)| Some((verdict.cause()?, evidence)));
+            let (cause, evidence) = said
+                .filter(|(said, _)| unless(*said))
+                .unwrap_or((cause, Evidence { words: reason, why }));
+            Reading { cause: Some(cause), evidence: Some(evidence) }
         }
         Gate::Pull { words, otherwise } => {
-            let said = decide(words, &blank::blank(words, image), false);
-            let cause = said.map_or(otherwise, |(verdict, _)| verdict.cause());
-            Reading { cause: cause.or(otherwise), evidence: said.map(|(_, evidence)| evidence) }
+            let (verdict, evidence) = decide(words, &blank::blank(words, image), false).unzip();
+            Reading { cause: verdict.and_then(Verdict::cause).or(Some(otherwise)), evidence }
         }
         Gate::Ask { words } => ask(words, image, reason.is_some_and(envelope::is_elsewhere)),
     }
@@ -107,10 +89,6 @@ fn ask<'t>(words: &'t str, image: &str, elsewhere: bool) -> Reading<'t> {
         None => (about.then_some(Cause::Unknown), None),
     };
     Reading { cause, evidence }
-}
-
-fn is_transient(verdict: Verdict) -> bool {
-    verdict.cause().is_some_and(|cause| cause.class() == Class::Transient)
 }
 
 /// What follows the kubelet's own words in a back-off message: from Kubernetes 1.32 on the reason

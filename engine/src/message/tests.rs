@@ -42,8 +42,12 @@ fn a_reason_decides_where_the_kubelet_means_something_by_it() {
         ("SignatureValidationFailed", "dial tcp: i/o timeout", "Network by i/o timeout"),
         ("InvalidImageName", "EOF", "InvalidReference by InvalidImageName"),
         ("ErrImageNeverPull", "EOF", "NeverPullAbsent by ErrImageNeverPull"),
-        ("ImageInspectError", "what", "RuntimeUnavailable by nothing"),
-        ("ImageInspectError", "image \"r.io/a:1\": not found", "RuntimeUnavailable by nothing"),
+        ("ImageInspectError", "what", "RuntimeUnavailable by ImageInspectError"),
+        (
+            "ImageInspectError",
+            "image \"r.io/a:1\": not found",
+            "RuntimeUnavailable by ImageInspectError",
+        ),
         ("ImageInspectError", "no space left on device", "DiskFull by no space left on device"),
         (
             "ImageInspectError",
