@@ -7,7 +7,6 @@ use std::fmt::Write;
 use dislodge_engine::api::{Action, default_rules};
 use dislodge_engine::cause::{Cause, Class};
 use dislodge_engine::message::{RULES, Verdict};
-use dislodge_engine::plan::is_available;
 
 /// Where the page is kept.
 pub const FILE: &str = "docs/causes.md";
@@ -142,14 +141,7 @@ fn actions(class: Class) -> String {
     let rows: Vec<String> =
         [Action::FailJob, Action::SuspendJob, Action::RequeueJob, Action::Report]
             .into_iter()
-            .map(|action| {
-                let later = if is_available(action) {
-                    ""
-                } else {
-                    " In this version carried out as `Report`."
-                };
-                format!("| `{action:?}` | {}{later} |", effect(class, action))
-            })
+            .map(|action| format!("| `{action:?}` | {} |", effect(class, action)))
             .collect();
     format!("| Action | What it makes of it |\n|---|---|\n{}", rows.join("\n"))
 }

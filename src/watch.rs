@@ -7,7 +7,7 @@ mod stream;
 use std::time::Duration;
 
 use dislodge_engine::input::Input;
-use dislodge_engine::objects::{Job, LocalQueue, Pod, Policy, Workload};
+use dislodge_engine::objects::{ClusterQueue, Job, LocalQueue, Node, Pod, Policy, Workload};
 use kube::{Api, Client};
 
 use self::kinds::{Absence, Followed, Source, Versions};
@@ -59,8 +59,10 @@ impl Context {
     fn api<T: Followed>(&self, version: &str) -> Api<Watched<T>> {
         let resource = T::SOURCE.resource(version);
         match &self.namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
+            Some(namespace) if T::SOURCE.namespaced => {
+                Api::namespaced_with(self.client.clone(), namespace, &resource)
+            }
+            _ => Api::all_with(self.client.clone(), &resource),
         }
     }
 }
@@ -69,6 +71,8 @@ impl Context {
 pub fn start(context: &Context, tasks: &Tasks) {
     start_one::<Policy>(context, tasks);
     start_one::<LocalQueue>(context, tasks);
+    start_one::<ClusterQueue>(context, tasks);
+    start_one::<Node>(context, tasks);
     start_one::<Workload>(context, tasks);
     start_one::<Job>(context, tasks);
     start_one::<Pod>(context, tasks);

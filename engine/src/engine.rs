@@ -5,7 +5,9 @@ mod custody;
 mod decide;
 mod flight;
 mod intake;
+mod pods;
 mod policies;
+mod requeue;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +18,7 @@ use crate::effect::{Effect, EffectId};
 use crate::index::Index;
 use crate::input::{Input, Kind};
 use crate::objects::{Key, Uid};
+use crate::quota::Ledger;
 use crate::resolve::Policies;
 use crate::time::Now;
 use crate::timing::Timing;
@@ -48,6 +51,18 @@ pub struct Engine {
     policy_states: BTreeMap<Key, PolicyState>,
     /// The LocalQueues that exist.
     local_queues: BTreeMap<Uid, Key>,
+    /// The ClusterQueue behind each LocalQueue.
+    cluster_queues: BTreeMap<Key, String>,
+    /// The ClusterQueues that exist.
+    cluster_queue_names: BTreeMap<Uid, String>,
+    /// What is free of the ClusterQueues' quota.
+    ledger: Ledger,
+    /// Requeued jobs that are due and wait for quota.
+    waiting_for_quota: BTreeSet<Uid>,
+    /// The nodes' names.
+    nodes: BTreeMap<Uid, String>,
+    /// Names of nodes whose kubelets do not report: what is said of their Pods is not believed.
+    silent_nodes: BTreeSet<String>,
     /// What was decided of jobs that fail or are held.
     cases: BTreeMap<Uid, Case>,
     /// What an earlier life of the controller has reported, by job: image and reason.
@@ -81,7 +96,15 @@ enum Due {
 
 /// What must be known whole before anything is done: acting on the absence of what has not been
 /// read yet is the classic mistake.
-const NEEDED: [Kind; 5] = [Kind::Policy, Kind::LocalQueue, Kind::Workload, Kind::Job, Kind::Pod];
+const NEEDED: [Kind; 7] = [
+    Kind::Policy,
+    Kind::LocalQueue,
+    Kind::ClusterQueue,
+    Kind::Workload,
+    Kind::Job,
+    Kind::Pod,
+    Kind::Node,
+];
 
 impl Engine {
     /// A new engine that has seen nothing.
@@ -92,6 +115,12 @@ impl Engine {
             policies: Policies::default(),
             policy_states: BTreeMap::new(),
             local_queues: BTreeMap::new(),
+            cluster_queues: BTreeMap::new(),
+            cluster_queue_names: BTreeMap::new(),
+            ledger: Ledger::default(),
+            waiting_for_quota: BTreeSet::new(),
+            nodes: BTreeMap::new(),
+            silent_nodes: BTreeSet::new(),
             cases: BTreeMap::new(),
             reported_before: BTreeMap::new(),
             flights: Flights::default(),

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::api::Action;
 use crate::cause::Cause;
-use crate::effect::{Event, EventType, Target};
+use crate::effect::{Event, EventType, Merge, Part, Patch, Target};
 use crate::judge::Evidence;
 use crate::keys;
 use crate::lever::Annotations;
 use crate::message::mask;
 use crate::name::digest;
-use crate::objects::{Job, Meta};
+use crate::objects::{Job, Meta, Uid};
 use crate::plan::Reported;
 
 /// The value of [`keys::THEN`] for a hold that leads to the end of the job.
@@ -33,8 +34,11 @@ pub struct HoldRecord {
     pub policy: String,
     /// The rule's name.
     pub rule: String,
-    /// What it leads to: `SuspendJob` waits for a person, `FailJob` ends the job as failed.
+    /// What it leads to: `SuspendJob` waits for a person, `FailJob` ends the job as failed,
+    /// `RequeueJob` ends by itself.
     pub action: Action,
+    /// For `RequeueJob`: when it ends by itself.
+    pub back: Option<Return>,
     /// The image.
     pub image: String,
     /// The cause.
@@ -46,37 +50,70 @@ pub struct HoldRecord {
     pub at: Timestamp,
 }
 
+/// How a job that is requeued comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// Not before then, in whole seconds.
+    pub at: Timestamp,
+    /// Which of its returns this will be, from 1 on.
+    pub number: u32,
+}
+
+/// What a hold is decided on.
+#[derive(Clone, Copy, Debug)]
+pub struct Grounds<'a> {
+    /// The policy's name.
+    pub policy: &'a str,
+    /// The rule's name.
+    pub rule: &'a str,
+    /// What it is to lead to.
+    pub action: Action,
+    /// For `RequeueJob`: when the job comes back.
+    pub back: Option<Return>,
+    /// The image.
+    pub image: &'a str,
+    /// Its failures.
+    pub evidence: &'a Evidence,
+    /// The admission that is ended.
+    pub admission: Timestamp,
+}
+
 impl HoldRecord {
     /// A new hold of `job`.
-    #[expect(clippy::too_many_arguments, reason = "everything that a hold is made of, once")]
-    pub fn new(
-        job: &Job,
-        policy: &str,
-        rule: &str,
-        action: Action,
-        image: &str,
-        evidence: &Evidence,
-        admission: Timestamp,
-        now: Timestamp,
-    ) -> Self {
-        let at = seconds(now);
+    pub fn new(job: &Job, grounds: &Grounds<'_>, now: Timestamp) -> Self {
+        let Grounds { policy, rule, action, back, image, evidence, admission } = *grounds;
         let uid = job.metadata.uid.to_string();
         let id = digest(&[&uid, &admission.to_string(), &now.to_string()]);
         Self {
             policy: policy.to_owned(),
             rule: rule.to_owned(),
             action,
+            back,
             image: mask(image).into_owned(),
             cause: evidence.cause,
             sentence: format!(
                 "{}; {}: {}",
                 pulls(evidence),
-                advice(action, evidence.cause, &id),
-                what(image, evidence),
+                advice(action, back, evidence.cause, &id),
+                what(image, evidence.cause),
             ),
             id,
-            at,
+            at: seconds(now),
         }
+    }
+
+    /// The hold that takes this one's place where the job can't come back, because its Pods do not
+    /// end: another action, and so an id and a word of its own.
+    #[must_use]
+    pub fn in_its_place(&self, action: Action, waited: Duration, now: Timestamp) -> Self {
+        let id = digest(&[&self.id, &now.to_string()]);
+        let sentence = format!(
+            "not requeued, its Pods have not ended for {} s; {}: {}",
+            waited.as_secs(),
+            advice(action, None, self.cause, &id),
+            what(&self.image, self.cause),
+        );
+        Self { id, action, back: None, sentence, at: seconds(now), ..self.clone() }
     }
 
     /// Reads it back from the object that carries the lever.
@@ -94,6 +131,10 @@ impl HoldRecord {
                 (_, Some(_)) => Action::RequeueJob,
                 _ => Action::SuspendJob,
             },
+            back: lever.annotation(keys::RESUME_AT).and_then(|at| {
+                let number = lever.annotation(keys::REQUEUES)?.parse().ok()?;
+                Some(Return { at: at.parse().ok()?, number })
+            }),
             image: text(keys::HELD_IMAGE).unwrap_or_default(),
             cause: cause.unwrap_or(Cause::Unknown),
             sentence: text(keys::HELD).unwrap_or_default(),
@@ -109,11 +150,17 @@ impl HoldRecord {
         if self.action == Action::FailJob {
             marks.insert(keys::THEN, Some(FAIL.to_owned()));
         }
+        if let Some(back) = self.back {
+            marks.insert(keys::RESUME_AT, Some(back.at.to_string()));
+        }
         marks
     }
 
     /// What stands on the owner's object.
     pub fn on_owner(&self) -> Annotations {
+        let back = self.back.map(|back| {
+            [(keys::REQUEUES, back.number.to_string()), (keys::REQUEUED_BY, self.rule.clone())]
+        });
         [
             (keys::HOLD, self.id.clone()),
             (keys::HELD, self.sentence.clone()),
@@ -123,6 +170,7 @@ impl HoldRecord {
             (keys::HELD_AT, self.at.to_string()),
         ]
         .into_iter()
+        .chain(back.into_iter().flatten())
         .map(|(key, value)| (key, Some(value)))
         .collect()
     }
@@ -139,11 +187,15 @@ impl HoldRecord {
         );
         let (lead, command) = match self.action {
             Action::FailJob => ("Stopped, its quota is given back, to be ended as failed", None),
-            Action::SuspendJob | Action::RequeueJob | Action::Report => {
-                ("Suspended, its quota is given back", Some(command))
+            Action::RequeueJob => (
+                "Requeued, its quota is given back",
+                Some(format!(". To resume sooner: {command}")),
+            ),
+            Action::SuspendJob | Action::Report => {
+                ("Suspended, its quota is given back", Some(format!(". To resume: {command}")))
             }
         };
-        let command = command.map(|c| format!(". To resume: {c}")).unwrap_or_default();
+        let command = command.unwrap_or_default();
         Event {
             name,
             regarding: job,
@@ -153,6 +205,68 @@ impl HoldRecord {
             note: format!("{lead}. {}{command}", self.sentence),
         }
     }
+}
+
+/// What is said of a Pod that is ended, as its condition and in an Event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodEnded {
+    /// The Pod's name.
+    pub pod: String,
+    /// The Pod's uid.
+    pub uid: Uid,
+    /// The image.
+    pub image: String,
+    /// The cause.
+    pub cause: Cause,
+    /// The sentence.
+    pub sentence: String,
+}
+
+impl PodEnded {
+    /// A Pod that is ended because of this image.
+    pub fn new(pod: &str, uid: Uid, image: &str, evidence: &Evidence) -> Self {
+        let cause = evidence.cause;
+        let (pulls, what) = (pulls(evidence), what(image, cause));
+        Self {
+            pod: pod.to_owned(),
+            uid,
+            image: mask(image).into_owned(),
+            cause,
+            sentence: format!("{pulls}; {}: {what}", cause.remedy()),
+        }
+    }
+
+    /// Our condition on the Pod, which the `podFailurePolicy` of its Job can match.
+    pub fn condition(&self, now: Timestamp) -> Patch {
+        let condition = json!({
+            "type": keys::POD_CONDITION, "status": "True", "reason": self.cause,
+            "message": self.sentence, "lastTransitionTime": seconds(now),
+        });
+        let body = json!({"status": {"conditions": [condition]}});
+        Patch { merge: Merge::Strategic, part: Part::Status, body }
+    }
+
+    /// The Event that tells of it, on the Job.
+    pub fn event(&self, job: Target) -> Event {
+        Event {
+            name: event_name(&job, &["pod", &self.uid.to_string()]),
+            regarding: job,
+            kind: EventType::Warning,
+            reason: REASON,
+            action: Action::FailJob.as_str(),
+            note: format!(
+                "Pod {} ended; the Job's podFailurePolicy decides what follows. {}",
+                self.pod, self.sentence
+            ),
+        }
+    }
+}
+
+/// Takes our condition from a Pod that lives on.
+pub fn uncondition() -> Patch {
+    let gone = json!({"$patch": "delete", "type": keys::POD_CONDITION});
+    let body = json!({"status": {"conditions": [gone]}});
+    Patch { merge: Merge::Strategic, part: Part::Status, body }
 }
 
 /// The Event of a job that is only reported: at most one for each admission and reason.
@@ -175,8 +289,11 @@ pub fn report_event(
         }
         Reported::Overridden => "Reported only: people have resumed it twice".to_owned(),
         Reported::Ignored => format!("Reported only: {} is set", keys::IGNORE),
-        Reported::ActionUnavailable(action) => {
-            format!("Reported only: {action:?} is not available in this version")
+        Reported::RequeuesExhausted => {
+            "Reported only: it was requeued as often as the policy allows".to_owned()
+        }
+        Reported::IgnoredByJob => {
+            "Reported only: the Job's podFailurePolicy would make the Pod anew for ever".to_owned()
         }
         Reported::Foreign(_) => "Reported only: another system runs this job".to_owned(),
     };
@@ -190,7 +307,7 @@ pub fn report_event(
             "{lead}. {}; {}: {}",
             pulls(evidence),
             evidence.cause.next_step(),
-            what(image, evidence)
+            what(image, evidence.cause)
         ),
     }
 }
@@ -215,8 +332,13 @@ fn event_name(job: &Target, parts: &[&str]) -> String {
 }
 
 /// What the owner can do, in few words.
-fn advice(action: Action, cause: Cause, hold: &str) -> String {
+fn advice(action: Action, back: Option<Return>, cause: Cause, hold: &str) -> String {
     match action {
+        Action::RequeueJob if back.is_some() => {
+            let back = back.map(|Return { at, number }| format!("return {number} not before {at}"));
+            let sooner = format!("sooner by annotation {}={hold}", keys::RESUME);
+            format!("{}, {sooner}; {}", back.unwrap_or_default(), cause.remedy())
+        }
         Action::FailJob if cause.remedy() == cause.next_step() => cause.remedy().to_owned(),
         Action::FailJob => format!("{}, then create the Job anew", cause.remedy()),
         Action::SuspendJob | Action::RequeueJob | Action::Report => {
@@ -236,9 +358,9 @@ fn pulls(evidence: &Evidence) -> String {
 }
 
 /// What failed, and why: `image "x" does not exist in its registry (NotFound)`.
-fn what(image: &str, evidence: &Evidence) -> String {
+fn what(image: &str, cause: Cause) -> String {
     let image = crate::api::clip(&mask(image), MOST_IMAGE);
-    format!("image \"{image}\" {} ({})", evidence.cause.sentence(), evidence.cause)
+    format!("image \"{image}\" {} ({cause})", cause.sentence())
 }
 
 fn verb(action: Action) -> &'static str {
@@ -259,28 +381,41 @@ pub(crate) fn seconds(at: Timestamp) -> Timestamp {
 mod tests {
     use super::*;
 
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn back(action: Action) -> Option<Return> {
+        (action == Action::RequeueJob).then(|| Return { at: at(900), number: 3 })
+    }
+
+    fn grounds<'a>(
+        action: Action,
+        back: Option<Return>,
+        image: &'a str,
+        evidence: &'a Evidence,
+    ) -> Grounds<'a> {
+        Grounds { policy: "p", rule: "r", action, back, image, evidence, admission: at(1) }
+    }
+
     #[test]
     fn kubectl_describe_shows_how_often_and_what_to_do_for_every_cause() {
         for cause in Cause::ALL {
-            let at = |second| Timestamp::from_second(second).unwrap();
             let evidence = Evidence { cause, failed_pulls: 100, first: at(0), last: at(86_400) };
             let job = Job::default();
-            let hold = HoldRecord::new(
-                &job,
-                "p",
-                "r",
-                Action::SuspendJob,
-                "image",
-                &evidence,
-                at(1),
-                at(2),
-            );
-            let failed =
-                HoldRecord::new(&job, "p", "r", Action::FailJob, "image", &evidence, at(1), at(2));
+            let [hold, failed, requeued] =
+                [Action::SuspendJob, Action::FailJob, Action::RequeueJob].map(|action| {
+                    let back = back(action);
+                    HoldRecord::new(&job, &grounds(action, back, "image", &evidence), at(2))
+                });
             let shown: String = failed.sentence.chars().take(140).collect();
             assert!(shown.contains("100 failed pulls") && shown.contains(": image"), "{shown}");
             let shown: String = hold.sentence.chars().take(140).collect();
             for part in ["100 failed pulls", cause.next_step(), &hold.id] {
+                assert!(shown.contains(part), "{cause}: {part} is cut off: {shown}");
+            }
+            let shown: String = requeued.sentence.chars().take(140).collect();
+            for part in ["100 failed pulls", "return 3 not before 1970", &requeued.id] {
                 assert!(shown.contains(part), "{cause}: {part} is cut off: {shown}");
             }
         }
@@ -288,12 +423,11 @@ mod tests {
 
     #[test]
     fn a_password_in_a_reference_is_told_to_nobody() {
-        let at = |second| Timestamp::from_second(second).unwrap();
         let evidence =
             Evidence { cause: Cause::InvalidReference, failed_pulls: 2, first: at(0), last: at(9) };
         let (job, image) = (Job::default(), "https://bob:hunter2@r.io/app:1");
-        let hold =
-            HoldRecord::new(&job, "p", "r", Action::SuspendJob, image, &evidence, at(1), at(2));
+        let grounds = grounds(Action::SuspendJob, None, image, &evidence);
+        let hold = HoldRecord::new(&job, &grounds, at(2));
         let target = Target {
             kind: crate::effect::TargetKind::Job,
             key: job.metadata.key(),
@@ -312,12 +446,12 @@ mod tests {
 
     #[test]
     fn what_stands_on_the_lever_is_read_back_as_it_was() {
-        let at = |second| Timestamp::from_second(second).unwrap();
         let evidence =
             Evidence { cause: Cause::NotFound, failed_pulls: 3, first: at(0), last: at(40) };
-        for action in [Action::SuspendJob, Action::FailJob] {
+        for action in [Action::SuspendJob, Action::FailJob, Action::RequeueJob] {
             let job = Job::default();
-            let hold = HoldRecord::new(&job, "p", "r", action, "image", &evidence, at(1), at(2));
+            let back = back(action);
+            let hold = HoldRecord::new(&job, &grounds(action, back, "image", &evidence), at(2));
             let marks = hold.on_lever().into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?)));
             let lever = Meta { annotations: marks.collect(), ..Meta::default() };
             assert_eq!(HoldRecord::read(&lever), Some(hold));

@@ -25,6 +25,10 @@ pub struct PodRow {
     pub running: bool,
     /// It is being deleted or has ended.
     pub ending: bool,
+    /// It carries our condition.
+    pub marked: bool,
+    /// Its version, while one of its images fails: what ends it is pinned to that.
+    pub version: Option<Box<str>>,
     /// Its failed pulls.
     pub history: PodHistory,
 }
@@ -145,9 +149,21 @@ impl Index {
         }
         self.by_node.insert(Arc::clone(&node), uid);
         self.jobs.entry(job).or_default().pods.insert(uid);
-        let (running, ending, history) =
-            old.map(|old| (old.running, old.ending, old.history)).unwrap_or_default();
-        let row = PodRow { name: name.into(), job, node, images, place, running, ending, history };
+        let row = match old {
+            Some(old) => PodRow { node, images, ..old },
+            None => PodRow {
+                name: name.into(),
+                job,
+                node,
+                images,
+                place,
+                running: false,
+                ending: false,
+                marked: false,
+                version: None,
+                history: PodHistory::default(),
+            },
+        };
         self.pods.insert(uid, row);
     }
 

@@ -19,8 +19,12 @@ pub const HELD_IMAGE: &str = "dislodge.dev/held-image";
 pub const HELD_RULE: &str = "dislodge.dev/held-rule";
 /// When it was decided (RFC 3339).
 pub const HELD_AT: &str = "dislodge.dev/held-at";
-/// How often Dislodge has requeued the job.
+/// What the job asks its queue for: on a Workload that is to come back by itself.
+pub const HELD_QUOTA: &str = "dislodge.dev/held-quota";
+/// How often Dislodge has requeued the job, since a person resumed it last.
 pub const REQUEUES: &str = "dislodge.dev/requeues";
+/// The rule that requeued the job last, by name: fewer failed pulls suffice it the next time.
+pub const REQUEUED_BY: &str = "dislodge.dev/requeued-by";
 /// How often people have resumed the job.
 pub const RESUMES: &str = "dislodge.dev/resumes";
 /// The hold whose end by a person was counted last: so that a crash does not count it twice.
@@ -62,8 +66,18 @@ pub const FOREIGN_GROUPS: [&str; 3] = [VOLCANO_GROUP, YUNIKORN_APP, KAI_GROUP];
 pub const EXPLANATION: [&str; 6] = [HELD, HELD_CAUSE, HELD_IMAGE, HELD_RULE, HELD_AT, HOLD];
 
 /// Annotations on the object that carries the lever, and go with the hold.
-pub const HOLD_KEYS: [&str; 9] =
-    [HOLD, HOLD_POLICY, THEN, RESUME_AT, HELD, HELD_CAUSE, HELD_IMAGE, HELD_RULE, HELD_AT];
+pub const HOLD_KEYS: [&str; 10] = [
+    HOLD,
+    HOLD_POLICY,
+    THEN,
+    RESUME_AT,
+    HELD_QUOTA,
+    HELD,
+    HELD_CAUSE,
+    HELD_IMAGE,
+    HELD_RULE,
+    HELD_AT,
+];
 
 /// Whether anybody reads a label or annotation: all others are dropped while decoding.
 pub fn is_read(key: &str) -> bool {

@@ -2,13 +2,13 @@
 
 use crate::api::{Action, Mode, RunningPeers};
 use crate::judge::{Evidence, Verdict};
+use crate::objects::PodEnd;
 use crate::quota::{Admission, Foreign};
 use crate::record::Closed;
 use jiff::Timestamp;
 
 /// What the plan depends on besides the verdict.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a circumstance of its own")]
 pub struct Situation {
     /// Whether the policy acts.
     pub mode: Mode,
@@ -22,8 +22,11 @@ pub struct Situation {
     pub resumes: u32,
     /// A container of the job runs.
     pub running_peers: bool,
-    /// The job's author decides what becomes of its failed Pods.
-    pub decides_itself: bool,
+    /// Where the job was requeued as often as the policy allows: what is done in place of that.
+    pub afterwards: Option<Action>,
+    /// Where the job's author decides what becomes of Pods that are ended because of their image:
+    /// what that is.
+    pub author: Option<PodEnd>,
     /// Whether it is a safe moment for the Pod that failed.
     pub moment: Result<(), Closed>,
 }
@@ -37,6 +40,13 @@ pub enum Plan<'a> {
     Wait(Wait),
     /// Report the job, once an admission.
     Report(Reported),
+    /// End the Pod: the job's author has said what is to become of the job then.
+    EndPod {
+        /// By which rule.
+        rule: &'a str,
+        /// Because of what.
+        evidence: Evidence,
+    },
     /// Do it.
     Act {
         /// What.
@@ -80,10 +90,19 @@ pub enum Reported {
     Overridden,
     /// The job's owner does not want it.
     Ignored,
-    /// The action is not available yet.
-    ActionUnavailable(Action),
+    /// The job was requeued as often as the policy allows.
+    RequeuesExhausted,
+    /// The Job's `podFailurePolicy` would make the Pod anew for ever.
+    IgnoredByJob,
     /// Somebody else runs the job.
     Foreign(Foreign),
+}
+
+impl Plan<'_> {
+    /// Whether it changes anything of the job.
+    pub const fn acts(&self) -> bool {
+        matches!(self, Self::EndPod { .. } | Self::Act { .. })
+    }
 }
 
 impl Wait {
@@ -109,7 +128,8 @@ impl Reported {
             Self::PeersRunning => "PeersRunning",
             Self::Overridden => "Overridden",
             Self::Ignored => "Ignored",
-            Self::ActionUnavailable(_) => "ActionUnavailable",
+            Self::RequeuesExhausted => "RequeuesExhausted",
+            Self::IgnoredByJob => "IgnoredByJob",
             Self::Foreign(Foreign::MultiKueueWorker) => "MultiKueueWorker",
             Self::Foreign(Foreign::ForeignManager) => "ForeignManager",
         }
@@ -118,11 +138,6 @@ impl Reported {
 
 /// People have the last word: after so many resumes a job is only reported.
 pub const MOST_RESUMES: u32 = 2;
-
-/// Actions that are carried out so far. The others are reported in their place.
-pub const fn is_available(action: Action) -> bool {
-    matches!(action, Action::FailJob | Action::SuspendJob | Action::Report)
-}
 
 /// Decides. Pure, total, and in the order in which a reader would ask.
 pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
@@ -138,9 +153,12 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     if situation.ignored {
         return report(Reported::Ignored);
     }
-    if rule.action == Action::Report {
-        return report(Reported::Rule);
-    }
+    let action = match (rule.action, situation.afterwards) {
+        (Action::Report, _) => return report(Reported::Rule),
+        (Action::RequeueJob, Some(Action::Report)) => return report(Reported::RequeuesExhausted),
+        (Action::RequeueJob, Some(afterwards)) => afterwards,
+        (action, _) => action,
+    };
     let admission = match situation.admission {
         Admission::Since(admission) => admission,
         Admission::None => return Plan::Wait(Wait::Quota),
@@ -158,17 +176,20 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
         Err(Closed::ClockSkew) => return Plan::Wait(Wait::ClockSkew),
         Ok(()) => {}
     }
-    if situation.mode == Mode::Audit {
-        return report(Reported::Audit(rule.action));
+    let ends_pod = situation.author.filter(|_| action == Action::FailJob);
+    if ends_pod == Some(PodEnd::Ignored) {
+        return report(Reported::IgnoredByJob);
     }
-    let ends_pod = rule.action == Action::FailJob && situation.decides_itself;
-    if !is_available(rule.action) || ends_pod {
-        return report(Reported::ActionUnavailable(rule.action));
+    if situation.mode == Mode::Audit {
+        return report(Reported::Audit(action));
     }
     if situation.paused {
         return Plan::Wait(Wait::Paused);
     }
-    Plan::Act { action: rule.action, rule: &rule.name, evidence, admission }
+    if ends_pod.is_some() {
+        return Plan::EndPod { rule: &rule.name, evidence };
+    }
+    Plan::Act { action, rule: &rule.name, evidence, admission }
 }
 
 #[cfg(test)]
@@ -196,7 +217,8 @@ mod tests {
             paused: false,
             resumes: 0,
             running_peers: false,
-            decides_itself: false,
+            afterwards: None,
+            author: None,
             moment: Ok(()),
         };
         change(&mut situation, &mut rule);
@@ -205,13 +227,14 @@ mod tests {
             Plan::Count => "count".to_owned(),
             Plan::Wait(wait) => format!("wait {}", wait.as_str()),
             Plan::Report(reported) => format!("report {}", reported.as_str()),
+            Plan::EndPod { .. } => "end the Pod".to_owned(),
             Plan::Act { action, .. } => format!("act {action:?}"),
         }
     }
 
     #[test]
     fn each_circumstance_has_its_say_and_no_other_is_asked_before_it() {
-        let rows: [(Change, &str); 18] = [
+        let rows: [(Change, &str); 22] = [
             (|_, _| {}, "act SuspendJob"),
             (|s, _| s.ignored = true, "report Ignored"),
             (|_, r| r.action = Action::Report, "report Report"),
@@ -232,12 +255,22 @@ mod tests {
             (|s, _| s.moment = Err(Closed::ClockSkew), "wait ClockSkew"),
             (|s, _| s.mode = Mode::Audit, "report Audit"),
             (|_, r| r.action = Action::FailJob, "act FailJob"),
+            (|s, r| (s.author, r.action) = (Some(PodEnd::Decided), Action::FailJob), "end the Pod"),
             (
-                |s, r| (s.decides_itself, r.action) = (true, Action::FailJob),
-                "report ActionUnavailable",
+                |s, r| (s.author, r.action) = (Some(PodEnd::Ignored), Action::FailJob),
+                "report IgnoredByJob",
             ),
-            (|s, _| s.decides_itself = true, "act SuspendJob"),
-            (|_, r| r.action = Action::RequeueJob, "report ActionUnavailable"),
+            (|s, _| s.author = Some(PodEnd::Ignored), "act SuspendJob"),
+            (|_, r| r.action = Action::RequeueJob, "act RequeueJob"),
+            (
+                |s, r| (s.afterwards, r.action) = (Some(Action::FailJob), Action::RequeueJob),
+                "act FailJob",
+            ),
+            (
+                |s, r| (s.afterwards, r.action) = (Some(Action::Report), Action::RequeueJob),
+                "report RequeuesExhausted",
+            ),
+            (|s, _| s.afterwards = Some(Action::FailJob), "act SuspendJob"),
             (|s, _| s.paused = true, "wait Paused"),
         ];
         for (n, (change, expected)) in rows.into_iter().enumerate() {

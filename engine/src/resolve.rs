@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::api::{EVERY_LOCAL_QUEUE, Hold, ImagePullPolicySpec, Mode, QueueKind, QueueRef, Rule};
+use crate::api::{
+    EVERY_LOCAL_QUEUE, Hold, ImagePullPolicySpec, Mode, QueueKind, QueueRef, Requeue, Rule,
+};
 use crate::objects::{Key, Policy, Uid};
 
 /// A queue, as policies speak of it.
@@ -45,6 +47,8 @@ pub struct Effective {
     pub rules: Vec<Rule>,
     /// What becomes of jobs that it holds.
     pub hold: Hold,
+    /// How jobs that it requeues come back.
+    pub requeue: Requeue,
     /// An operator has paused it, and why.
     pub paused: Option<String>,
     /// When it was made: the older of two wins.
@@ -139,6 +143,7 @@ impl Effective {
             mode: spec.mode,
             rules: spec.effective_rules(),
             hold: spec.hold,
+            requeue: spec.requeue,
             paused: policy.metadata.annotation(crate::keys::PAUSED).map(str::to_owned),
             created: policy.metadata.creation_timestamp,
             queues: spec.queues.clone(),

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dislodge_engine::api;
 use dislodge_engine::input::{Change, Input, Kind};
-use dislodge_engine::objects::{Job, LocalQueue, Object, Pod, Policy, Workload};
+use dislodge_engine::objects::{
+    ClusterQueue, Job, LocalQueue, Node, Object, Pod, Policy, Workload,
+};
 use kube::Client;
 use kube::core::{ApiResource, GroupVersionKind};
 use serde::de::DeserializeOwned;
@@ -32,6 +34,8 @@ pub struct Source {
     pub versions: &'static [&'static str],
     /// Its name in URLs.
     pub plural: &'static str,
+    /// Whether its objects lie in namespaces.
+    pub namespaced: bool,
     /// A field selector: what does not match is not sent by the API server.
     pub fields: Option<&'static str>,
     /// What it means where the API server does not serve the kind.
@@ -107,6 +111,7 @@ impl Followed for Pod {
         group: "",
         versions: &["v1"],
         plural: "pods",
+        namespaced: true,
         fields: Some("status.phase!=Succeeded,status.phase!=Failed"),
         absence: Absence::Impossible,
     };
@@ -123,6 +128,7 @@ impl Followed for Job {
         group: "batch",
         versions: &["v1"],
         plural: "jobs",
+        namespaced: true,
         fields: None,
         absence: Absence::Impossible,
     };
@@ -139,6 +145,7 @@ impl Followed for Workload {
         group: KUEUE,
         versions: KUEUE_VERSIONS,
         plural: "workloads",
+        namespaced: true,
         fields: None,
         absence: Absence::Told(KUEUE_ABSENT),
     };
@@ -155,6 +162,7 @@ impl Followed for LocalQueue {
         group: KUEUE,
         versions: KUEUE_VERSIONS,
         plural: "localqueues",
+        namespaced: true,
         fields: None,
         absence: Absence::ToldByOthers,
     };
@@ -165,12 +173,47 @@ impl Followed for LocalQueue {
     }
 }
 
+impl Followed for ClusterQueue {
+    const SOURCE: Source = Source {
+        kind: Kind::ClusterQueue,
+        group: KUEUE,
+        versions: KUEUE_VERSIONS,
+        plural: "clusterqueues",
+        namespaced: false,
+        fields: None,
+        absence: Absence::ToldByOthers,
+    };
+    const BUILT_IN: bool = false;
+
+    fn input(change: Change<Self>) -> Input {
+        Input::ClusterQueue(change)
+    }
+}
+
+impl Followed for Node {
+    const SOURCE: Source = Source {
+        kind: Kind::Node,
+        group: "",
+        versions: &["v1"],
+        plural: "nodes",
+        namespaced: false,
+        fields: None,
+        absence: Absence::Impossible,
+    };
+    const BUILT_IN: bool = true;
+
+    fn input(change: Change<Self>) -> Input {
+        Input::Node(change)
+    }
+}
+
 impl Followed for Policy {
     const SOURCE: Source = Source {
         kind: Kind::Policy,
         group: api::GROUP,
         versions: &[api::VERSION],
         plural: api::PLURAL,
+        namespaced: true,
         fields: None,
         absence: Absence::Told(POLICY_ABSENT),
     };
@@ -182,11 +225,13 @@ impl Followed for Policy {
 }
 
 /// The kinds that the controller watches.
-pub const WATCHED: [Kind; 5] = [
+pub const WATCHED: [Kind; 7] = [
     Pod::SOURCE.kind,
     Job::SOURCE.kind,
     Workload::SOURCE.kind,
     LocalQueue::SOURCE.kind,
+    ClusterQueue::SOURCE.kind,
+    Node::SOURCE.kind,
     Policy::SOURCE.kind,
 ];
 

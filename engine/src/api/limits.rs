@@ -24,7 +24,7 @@ pub struct Hold {
 }]))]
 pub struct Requeue {
     /// Seconds that the job waits before its first return; the wait doubles with each further one.
-    /// Default: 60.
+    /// Up to a quarter less, so that jobs that went together do not come back together. Default: 60.
     #[schemars(range(min = 1, max = 86_400))]
     pub backoff_base_seconds: u32,
     /// Seconds that the job waits at most before a return. Default: 3600.

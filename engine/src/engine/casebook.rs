@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::{FailingState, RecentAction};
+use crate::explain::PodEnded;
 use crate::judge::Evidence;
 use crate::objects::{Key, Uid};
 
@@ -28,10 +29,16 @@ pub(super) struct Case {
     pub(super) accounted: Option<String>,
     /// The version of the Job that its end was pinned to.
     pub(super) finished: Option<String>,
+    /// The Pod that was ended last, and at which version: a version is used once.
+    pub(super) ended: Option<(Uid, Box<str>)>,
+    /// A Pod that was ended, until its Event is out.
+    pub(super) to_tell: Option<ToTell>,
     /// Reports given, by admission, image and reason.
     pub(super) reported: BTreeSet<Report>,
     /// Images for which mode Audit would have acted.
     pub(super) audited: BTreeSet<Arc<str>>,
+    /// Since when a job that is to come back waits for its Pods to end.
+    pub(super) lingering: Option<Duration>,
     /// The request to resume that was answered with a refusal.
     pub(super) refused: Option<String>,
     /// The refused request that was taken away.
@@ -46,6 +53,19 @@ pub(super) struct Case {
     pub(super) not_before: Option<Duration>,
     /// Where a safe moment is open: what is known of the Pod for the record of the action.
     pub(super) acting: Option<RecentAction>,
+}
+
+/// A Pod that was ended, and who is to be told.
+#[derive(Clone, Debug)]
+pub(super) struct ToTell {
+    /// What is said of it.
+    pub(super) ended: PodEnded,
+    /// What the policy's status says of it.
+    pub(super) action: RecentAction,
+    /// The policy.
+    pub(super) policy: Key,
+    /// The API server has said that it is done. Where the answer was lost, the Pod itself tells.
+    pub(super) done: bool,
 }
 
 /// A report: the admission that it was given in, the image and the reason.
@@ -101,6 +121,9 @@ impl Case {
             && self.untold.is_none()
             && self.resumed.is_none()
             && self.refused.is_none()
+            && self.lingering.is_none()
+            && self.ended.is_none()
+            && self.to_tell.is_none()
             && self.not_before.is_none()
     }
 }

@@ -17,6 +17,7 @@ use crate::explain::{self, HoldRecord, seconds};
 use crate::keys;
 use crate::lever::{Annotations, Lever, annotations_patch, finish_patch};
 use crate::objects::{Job, Key, Meta, Uid};
+use crate::quota::QuotaView;
 use crate::time::Now;
 
 /// `Some` where the hold decides what happens next, be it nothing.
@@ -27,7 +28,7 @@ impl Engine {
     pub(super) fn keep(
         &mut self,
         job: &Job,
-        lever: &dyn Lever,
+        (lever, quota): (&dyn Lever, &dyn QuotaView),
         case: &mut Case,
         idle: bool,
         now: Now,
@@ -58,7 +59,13 @@ impl Engine {
                 }
                 if let Some(hold) = &hold {
                     let step = self.tell(job, lever, told, hold, case);
-                    if let Some(step) = step.or_else(|| self.finish(job, hold, case, now)) {
+                    let next = || match hold.action {
+                        Action::RequeueJob => self.send_back(job, (lever, quota), hold, case, now),
+                        Action::FailJob | Action::SuspendJob | Action::Report => {
+                            self.finish(job, hold, case, now)
+                        }
+                    };
+                    if let Some(step) = step.or_else(next) {
                         return Some(Some(step));
                     }
                 }
@@ -162,10 +169,17 @@ impl Engine {
         let mut case = self.cases.remove(&job).unwrap_or_default();
         let done = outcome.is_done();
         match step {
-            Step::Hold | Step::Resume(_) | Step::Clear => {
+            Step::Hold | Step::Resume(_) | Step::Return(_) | Step::Clear => {
                 // A version that was refused for another reason than its age may be tried again.
                 if !done && !matches!(outcome, Outcome::Conflict | Outcome::Gone) {
                     case.spent = None;
+                }
+                if let Step::Return(target) = step
+                    && !done
+                    && outcome != Outcome::Unavailable
+                {
+                    self.ledger.withdraw(*target);
+                    self.quota_is_free();
                 }
                 if let (Step::Resume(id), true) = (step, done) {
                     case.resumed = Some(id.clone());
@@ -179,6 +193,30 @@ impl Engine {
                 if done || is_final(outcome) {
                     case.accounted = Some(id.clone());
                     self.record_hold(job, case.acting.take());
+                }
+            }
+            Step::EndPod => {
+                if let Some(to_tell) = &mut case.to_tell {
+                    to_tell.done = done;
+                }
+                if !done && outcome != Outcome::Unavailable {
+                    case.to_tell = None;
+                }
+                // A version that was refused for another reason than its age may be tried again.
+                if !done && !matches!(outcome, Outcome::Conflict | Outcome::Gone) {
+                    case.ended = None;
+                }
+            }
+            Step::PodEvent => {
+                if done || is_final(outcome) {
+                    self.record_pod(&mut case);
+                }
+            }
+            Step::ClearPod(pod) => {
+                if (done || is_final(outcome))
+                    && let Some(row) = self.index.pod_mut(*pod)
+                {
+                    row.marked = false;
                 }
             }
             Step::Finish => {
@@ -240,7 +278,7 @@ fn clear(job: &Job, lever: &dyn Lever, id: &str, case: &mut Case) -> Option<(Ste
     pinned(lever, case, Verb::Clear, Step::Clear, patch)
 }
 
-fn pinned(
+pub(super) fn pinned(
     lever: &dyn Lever,
     case: &mut Case,
     verb: Verb,
@@ -277,7 +315,15 @@ fn counted(job: &Job, lever: &dyn Lever, id: &str) -> Annotations {
     let more = u32::from(!is_counted(&job.metadata, id) && !is_counted(lever.meta(), id));
     let resumes = resumes(job, lever).saturating_add(more).to_string();
     let last = Some(id.to_owned());
-    [(keys::RESUMES, Some(resumes)), (keys::RESUMED, last), (keys::RESUME, None)].into()
+    [
+        (keys::RESUMES, Some(resumes)),
+        (keys::RESUMED, last),
+        (keys::RESUME, None),
+        // What Dislodge did before is over: its returns count anew, too.
+        (keys::REQUEUES, None),
+        (keys::REQUEUED_BY, None),
+    ]
+    .into()
 }
 
 /// A request that names no hold of the job: says so once, then takes it away.

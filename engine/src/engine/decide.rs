@@ -8,13 +8,15 @@ use jiff::Timestamp;
 use crate::api::{Action, FailingState, RecentAction, Rule, bounds, clip};
 use crate::effect::{Effect, EffectId, Target, TargetKind, Verb};
 use crate::engine::casebook::Note;
+use crate::engine::custody::pinned;
 use crate::engine::flight::{Purpose, Step};
+use crate::engine::requeue::{self, afterwards, rules_for};
 use crate::engine::{Due, Engine};
-use crate::explain::{self, HoldRecord};
+use crate::explain::{self, Grounds, HoldRecord};
 use crate::judge::{Evidence, Verdict, judge};
 use crate::keys;
 use crate::lever::Lever;
-use crate::objects::{Job, Meta, Uid};
+use crate::objects::{Job, Meta, PodFailurePolicy, Uid};
 use crate::plan::{Plan, Reported, Situation, plan};
 use crate::quota::{Admission, QuotaView, Unmanaged};
 use crate::record::{Closed, Once, Runs};
@@ -70,8 +72,11 @@ impl Engine {
 
         let idle =
             !case.busy && case.not_before.is_none_or(|at| at <= now.elapsed) && self.may_act(now);
-        if let Some(step) = self.keep(&job, lever, case, idle, now) {
+        if let Some(step) = self.keep(&job, (lever, quota), case, idle, now) {
             return step;
+        }
+        if idle && let Some(step) = self.follow_up(&job, case, now) {
+            return Some(step);
         }
         self.weigh(&job, lever, quota, case, idle, now)
     }
@@ -91,11 +96,12 @@ impl Engine {
             case.reported.insert((since(quota), image, reason));
         }
         let policy = self.policies.governing(&quota.queue())?.clone();
-        let failing = self.failing(uid, &policy.rules, now);
+        let rules = rules_for(&policy, job, lever);
+        let failing = self.failing(uid, &rules, now);
         let running_peers = self.index.pods_of(uid).any(|(_, pod)| pod.running);
         let mut chosen = None;
         for image in failing {
-            let Some(verdict) = judge(&policy.rules, &image.runs, image.once, now) else {
+            let Some(verdict) = judge(&rules, &image.runs, image.once, now) else {
                 continue;
             };
             if let Verdict::Counting { due: Some(due), .. } = verdict {
@@ -108,14 +114,14 @@ impl Engine {
                 paused: self.paused.is_some() || policy.paused.is_some(),
                 resumes: resumes(job, lever),
                 running_peers,
-                decides_itself: job.decides_itself(),
+                afterwards: afterwards(&policy, job, lever),
+                author: job.spec.pod_failure_policy.as_ref().and_then(PodFailurePolicy::end_of_pod),
                 moment: image.moment,
             };
             let plan = plan(verdict, &situation);
             case.notes.insert(Arc::clone(&image.image), note(&policy, &image, verdict, plan));
-            let better = matches!(plan, Plan::Act { .. })
-                || matches!(plan, Plan::Report(_)) && chosen.is_none();
-            if better && !matches!(chosen, Some((_, _, Plan::Act { .. }))) {
+            let better = plan.acts() || matches!(plan, Plan::Report(_)) && chosen.is_none();
+            if better && !matches!(&chosen, Some((_, _, plan)) if Plan::acts(plan)) {
                 let spoken = evidence(verdict);
                 if !matches!(plan, Plan::Report(r) if is_told(case, quota, &image.image, r)) {
                     chosen = Some((image, spoken, plan));
@@ -127,61 +133,61 @@ impl Engine {
             return None;
         }
         match plan {
-            Plan::Act {
-                action: action @ (Action::SuspendJob | Action::FailJob),
-                rule,
-                evidence,
-                admission,
-            } => self
-                .hold(job, lever, case, &policy, rule, action, &image, &evidence, admission, now),
+            Plan::EndPod { evidence, .. } => {
+                let pod = (image.pod?, &*image.image);
+                self.end_pod(job, case, &policy.policy, pod, &evidence, now)
+            }
+            Plan::Act { action, rule, evidence, admission } => {
+                let back = (action == Action::RequeueJob)
+                    .then(|| requeue::back(&policy, job, lever, now.wall));
+                let grounds = Grounds {
+                    policy: &policy.policy.name,
+                    rule,
+                    action,
+                    back,
+                    image: &image.image,
+                    evidence: &evidence,
+                    admission,
+                };
+                self.hold(job, lever, case, &grounds, image.pod, now)
+            }
             Plan::Report(reported) => {
                 Some(report(job, quota, case, &policy, &image.image, &evidence, reported))
             }
-            Plan::Act { .. } | Plan::Count | Plan::Wait(_) => None,
+            Plan::Count | Plan::Wait(_) => None,
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "everything that a hold is made of, once")]
     fn hold(
         &self,
         job: &Job,
         lever: &dyn Lever,
         case: &mut super::Case,
-        policy: &Effective,
-        rule: &str,
-        action: Action,
-        image: &Failing,
-        evidence: &Evidence,
-        admission: Timestamp,
+        grounds: &Grounds<'_>,
+        pod: Option<Uid>,
         now: Now,
     ) -> Option<(Step, Effect)> {
-        let target = lever.target();
-        if case.spent == target.resource_version || lever.is_stopped() {
+        if lever.is_stopped() {
             return None;
         }
-        let hold = HoldRecord::new(
-            job,
-            &policy.policy.name,
-            rule,
-            action,
-            &image.image,
-            evidence,
-            admission,
-            now.wall,
-        );
-        let pod = image.pod.and_then(|pod| self.index.pod(pod)).map(|pod| pod.name.to_string());
+        let hold = HoldRecord::new(job, grounds, now.wall);
+        let mut marks = hold.on_lever();
+        if hold.back.is_some() {
+            marks.extend(lever.asks().map(|asks| (keys::HELD_QUOTA, Some(asks))));
+        }
+        let patch = lever.hold_patch(&marks);
+        let step = pinned(lever, case, Verb::Hold, Step::Hold, patch)?;
+        let pod = pod.and_then(|pod| self.index.pod(pod)).map(|pod| pod.name.to_string());
         case.acting = Some(RecentAction {
             time: hold.at,
             job: job.metadata.name.clone(),
             pod,
             image: clip(&hold.image, bounds::IMAGE),
             cause: hold.cause,
-            action,
+            action: hold.action,
             outcome: String::new(),
         });
-        case.spent.clone_from(&target.resource_version);
-        let patch = lever.hold_patch(&hold.on_lever());
-        Some((Step::Hold, Effect::Lever { verb: Verb::Hold, target, patch }))
+        Some(step)
     }
 
     /// The images of a job that have failed, each with the Pod that has failed it most often: the
@@ -244,7 +250,7 @@ fn note(policy: &Effective, image: &Failing, verdict: Verdict<'_>, plan: Plan<'_
         Plan::Count => (FailingState::Counting, None),
         Plan::Wait(wait) => (FailingState::Waiting, Some(wait.as_str())),
         Plan::Report(reported) => (FailingState::Reported, Some(reported.as_str())),
-        Plan::Act { .. } => (FailingState::Waiting, Some("Acting")),
+        Plan::EndPod { .. } | Plan::Act { .. } => (FailingState::Waiting, Some("Acting")),
     };
     let missing = match verdict {
         Verdict::Counting { rule, evidence, .. } => {

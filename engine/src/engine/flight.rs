@@ -22,6 +22,8 @@ pub(super) enum Step {
     Hold,
     /// A person's resume, carried out for them, with the hold's id.
     Resume(String),
+    /// A requeued job let go on, with the uid of its lever's object.
+    Return(Uid),
     /// Our mark taken from a job that a person has started.
     Clear,
     /// The Event that tells of a hold, with its id.
@@ -30,6 +32,12 @@ pub(super) enum Step {
     Tell(String),
     /// The word taken back from the owner, with the hold's id.
     Untell(String),
+    /// A Pod ended, whose job's author has said what follows.
+    EndPod,
+    /// The Event that tells of it.
+    PodEvent,
+    /// Our condition taken from a Pod that lives on.
+    ClearPod(Uid),
     /// A held job ended as failed.
     Finish,
     /// A resume request that names no hold is taken away.

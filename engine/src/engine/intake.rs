@@ -9,7 +9,7 @@ use crate::engine::{Due, Engine};
 use crate::input::{Change, Input, Kind};
 use crate::keys;
 use crate::lever::Lever;
-use crate::objects::{Job, LocalQueue, Object, Pod, Uid, Workload};
+use crate::objects::{ClusterQueue, Job, LocalQueue, Node, Object, Pod, Uid, Workload};
 use crate::observe::{Observation, observe};
 use crate::record::{Arrival, Place};
 use crate::time::Now;
@@ -36,8 +36,15 @@ impl Engine {
                 let put = |engine: &mut Self, policy, _| engine.put_policy(policy, now);
                 self.change(Kind::Policy, change, put, Self::drop_policy);
             }
-            // Nothing rests on these yet.
-            Input::ClusterQueue(_) | Input::Node(_) | Input::Deadline => {}
+            Input::Node(change) => {
+                let put = |engine: &mut Self, node: Node, _| engine.put_node(&node);
+                self.change(Kind::Node, change, put, Self::drop_node);
+            }
+            Input::ClusterQueue(change) => {
+                let put = |engine: &mut Self, queue, _| engine.put_cluster_queue(&queue);
+                self.change(Kind::ClusterQueue, change, put, Self::drop_cluster_queue);
+            }
+            Input::Deadline => {}
             Input::ListBegun(kind) => {
                 self.absent.remove(&kind);
                 self.listed.insert(kind, BTreeSet::new());
@@ -94,7 +101,8 @@ impl Engine {
             Kind::Workload => self.index.workload_uids().collect(),
             Kind::LocalQueue => self.local_queues.keys().copied().collect(),
             Kind::Policy => self.policy_states.values().map(|state| state.uid).collect(),
-            Kind::ClusterQueue | Kind::Node => Vec::new(),
+            Kind::Node => self.nodes.keys().copied().collect(),
+            Kind::ClusterQueue => self.cluster_queue_names.keys().copied().collect(),
         };
         known.retain(|uid| !seen.contains(uid));
         for uid in known {
@@ -104,7 +112,8 @@ impl Engine {
                 Kind::Workload => self.drop_workload(uid),
                 Kind::LocalQueue => self.drop_queue(uid),
                 Kind::Policy => self.drop_policy(uid),
-                Kind::ClusterQueue | Kind::Node => {}
+                Kind::Node => self.drop_node(uid),
+                Kind::ClusterQueue => self.drop_cluster_queue(uid),
             }
         }
         let was_synced = self.is_synced();
@@ -151,9 +160,21 @@ impl Engine {
         self.index.put_pod(uid, job, name, node, &images, place);
         self.dirty_jobs.insert(job);
 
+        if let Some(row) = self.index.pod_mut(uid) {
+            row.marked = pod.status.is_marked && meta.deletion_timestamp.is_none();
+            row.version = None;
+        }
+        if self.silent_nodes.contains(node) {
+            return; // the status may be as old as the node's last word
+        }
         if let Some(seen) = observe(pod) {
             let arrival = Arrival { listed, wrote: meta.kubelet_wrote };
             self.count(uid, job, &seen, arrival, now);
+            if let Some(row) = self.index.pod_mut(uid)
+                && row.history.tracks().next().is_some()
+            {
+                row.version = Some(meta.resource_version.as_str().into());
+            }
         } else if meta.deletion_timestamp.is_some()
             || matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
         {
@@ -241,6 +262,9 @@ impl Engine {
     fn put_workload(&mut self, workload: Workload) {
         let old = self.index.workload(workload.metadata.uid);
         let resumed = old.is_some_and(|old| is_resumed(old, &workload));
+        if self.ledger.put_workload(&workload) {
+            self.quota_is_free();
+        }
         let jobs = self.index.put_workload(workload);
         if resumed {
             for job in &jobs {
@@ -251,18 +275,58 @@ impl Engine {
     }
 
     fn drop_workload(&mut self, uid: Uid) {
+        if self.ledger.remove_workload(uid) {
+            self.quota_is_free();
+        }
         self.dirty_jobs.extend(self.index.remove_workload(uid));
     }
 
     fn put_queue(&mut self, queue: &LocalQueue) {
         let key = queue.metadata.key();
         self.mark_policies_of(&key.namespace);
+        self.cluster_queues.insert(key.clone(), queue.spec.cluster_queue.clone());
         self.local_queues.insert(queue.metadata.uid, key);
+        self.quota_is_free();
     }
 
     fn drop_queue(&mut self, uid: Uid) {
         if let Some(key) = self.local_queues.remove(&uid) {
+            self.cluster_queues.remove(&key);
             self.mark_policies_of(&key.namespace);
+        }
+    }
+
+    fn put_cluster_queue(&mut self, queue: &ClusterQueue) {
+        self.cluster_queue_names.insert(queue.metadata.uid, queue.metadata.name.clone());
+        if self.ledger.put_queue(queue) {
+            self.quota_is_free();
+        }
+    }
+
+    fn drop_cluster_queue(&mut self, uid: Uid) {
+        if let Some(name) = self.cluster_queue_names.remove(&uid) {
+            self.ledger.remove_queue(&name);
+        }
+    }
+
+    /// Jobs that wait for quota are to be looked at again.
+    pub(super) fn quota_is_free(&mut self) {
+        self.dirty_jobs.append(&mut self.waiting_for_quota);
+    }
+
+    fn put_node(&mut self, node: &Node) {
+        let (uid, name) = (node.metadata.uid, node.metadata.name.clone());
+        if node.is_ready() {
+            self.silent_nodes.remove(&name);
+        } else {
+            self.silent_nodes.insert(name.clone());
+        }
+        self.nodes.insert(uid, name);
+    }
+
+    fn drop_node(&mut self, uid: Uid) {
+        if let Some(name) = self.nodes.remove(&uid) {
+            self.silent_nodes.remove(&name);
         }
     }
 

@@ -150,16 +150,21 @@ impl Engine {
                 outcome: String::new(),
             })
         };
-        if let Some(state) = self.policy_states.get_mut(&key) {
+        self.record_action(&key, action);
+    }
+
+    /// An action was carried out, and is told by its policy's status from now on.
+    pub(super) fn record_action(&mut self, policy: &Key, action: RecentAction) {
+        if let Some(state) = self.policy_states.get_mut(policy) {
             let counts = &mut state.counters.actions;
-            match hold.action {
+            match action.action {
                 Action::FailJob => counts.failed += 1,
                 Action::SuspendJob => counts.suspended += 1,
                 Action::RequeueJob => counts.requeued += 1,
                 Action::Report => counts.reported += 1,
             }
             state.counters.remember(action);
-            self.dirty_policies.insert(key);
+            self.dirty_policies.insert(policy.clone());
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::{
-    Action, Condition, ConditionStatus, EVERY_LOCAL_QUEUE, FailingJob, ImagePullPolicySpec,
+    Condition, ConditionStatus, EVERY_LOCAL_QUEUE, FailingJob, ImagePullPolicySpec,
     ImagePullPolicyStatus, QueueKind, QueueRef, QueueState, QueueStatus, READY, STALLED, bounds,
     clip,
 };
@@ -16,7 +16,6 @@ use crate::engine::{Due, Engine};
 use crate::explain::seconds;
 use crate::input::Kind;
 use crate::objects::Key;
-use crate::plan::is_available;
 use crate::time::Now;
 
 /// Also what matters is not written more often than this.
@@ -226,18 +225,8 @@ impl Engine {
 /// What the spec sets, or leaves to a default, that this version does not carry out.
 fn without_effect(spec: &ImagePullPolicySpec) -> String {
     let mut parts = Vec::new();
-    let rules = spec.effective_rules();
-    let mut actions: Vec<Action> =
-        rules.iter().map(|rule| rule.action).filter(|action| !is_available(*action)).collect();
-    actions.sort_unstable();
-    actions.dedup();
-    if !actions.is_empty() {
-        let names: Vec<String> = actions.iter().map(|action| format!("{action:?}")).collect();
-        parts.push(format!("{} is carried out as Report", names.join(", ")));
-    }
     let plain = ImagePullPolicySpec::for_queues(Vec::new());
     let fields = [
-        ("spec.requeue", spec.requeue != plain.requeue),
         ("spec.outage", spec.outage != plain.outage),
         ("spec.budget", spec.budget != plain.budget),
     ];

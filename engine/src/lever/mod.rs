@@ -33,6 +33,11 @@ pub trait Lever {
     /// The part of a patch that stops the job, or lets it run.
     fn set_stopped(&self, stopped: bool) -> Value;
 
+    /// What the job asks its queue for, as text; `None` where nothing tells.
+    fn asks(&self) -> Option<String> {
+        None
+    }
+
     /// The hold of ours that it carries.
     fn hold(&self) -> Option<&str> {
         self.meta().annotation(keys::HOLD)

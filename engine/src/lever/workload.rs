@@ -25,6 +25,11 @@ impl Lever for Workload {
         !self.is_active()
     }
 
+    fn asks(&self) -> Option<String> {
+        let admission = self.reserved().filter(|_| !self.spec.may_shrink)?;
+        Some(admission.requests().to_string()).filter(|text| !text.is_empty())
+    }
+
     fn set_stopped(&self, stopped: bool) -> Value {
         json!({ "spec": { "active": !stopped } })
     }

@@ -101,6 +101,39 @@ where
     deserializer.deserialize_any(Entries)
 }
 
+/// Whether our condition is among a Pod's, and holds. The others are passed over.
+pub(super) fn our_condition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    struct Entry<'a> {
+        #[serde(borrow, default, rename = "type")]
+        kind: std::borrow::Cow<'a, str>,
+        #[serde(borrow, default)]
+        status: std::borrow::Cow<'a, str>,
+    }
+
+    struct Conditions;
+    impl<'de> Visitor<'de> for Conditions {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of conditions")
+        }
+
+        fn visit_unit<E>(self) -> Result<bool, E> {
+            Ok(false)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
+            let mut found = false;
+            while let Some(entry) = seq.next_element::<Entry<'de>>()? {
+                found |= entry.kind == keys::POD_CONDITION && entry.status == "True";
+            }
+            Ok(found)
+        }
+    }
+    deserializer.deserialize_any(Conditions)
+}
+
 /// A list that is empty where the field is absent or `null`.
 pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where

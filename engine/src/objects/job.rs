@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Condition, Meta, decode};
-use crate::keys;
+use super::{Condition, Meta, PodFailurePolicy, decode};
 
 /// A Job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -30,33 +29,6 @@ pub struct JobSpec {
     pub template: PodTemplate,
     /// What the author wants done with Pods that fail (KEP-3329).
     pub pod_failure_policy: Option<PodFailurePolicy>,
-}
-
-/// What the author of a Job wants done with Pods that fail (KEP-3329).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct PodFailurePolicy {
-    /// The rules, in order.
-    #[serde(deserialize_with = "decode::list")]
-    pub rules: Vec<PodFailureRule>,
-}
-
-/// What is read of a rule of a Job's `podFailurePolicy`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodFailureRule {
-    /// The conditions of Pods that it is about.
-    #[serde(deserialize_with = "decode::list")]
-    pub on_pod_conditions: Vec<PodConditionPattern>,
-}
-
-/// A condition that a rule of a Job's `podFailurePolicy` is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct PodConditionPattern {
-    /// Its type.
-    #[serde(rename = "type")]
-    pub type_: String,
 }
 
 /// What is read of a Job's Pod template.
@@ -93,13 +65,6 @@ pub struct JobStatus {
 }
 
 impl Job {
-    /// Whether its author decides what becomes of Pods whose image cannot be pulled: the
-    /// `podFailurePolicy` names our condition.
-    pub fn decides_itself(&self) -> bool {
-        let rules = self.spec.pod_failure_policy.iter().flat_map(|policy| &policy.rules);
-        rules.flat_map(|rule| &rule.on_pod_conditions).any(|on| on.type_ == keys::POD_CONDITION)
-    }
-
     /// Whether none of its Pods is left: the API server takes no end of a Job before (Kubernetes:
     /// `validateJobStatus`, "startTime is required for finished job" and KEP-3939).
     pub fn is_quiet(&self) -> bool {

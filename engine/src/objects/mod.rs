@@ -3,16 +3,23 @@
 //! Each type decodes from the API server's JSON and passes over everything else while it reads,
 //! so that a Pod of 7 KB costs 3 KB for a moment and no memory afterwards.
 
+mod admission;
 mod decode;
+mod failure_policy;
 mod job;
 mod meta;
 mod node;
 mod pod;
 mod policy;
+mod quantity;
 mod queue;
 mod uid;
 mod workload;
 
+pub use admission::{Admission, Request, Requests, Usage};
+pub use failure_policy::{
+    ExitCodes, PodConditionPattern, PodEnd, PodFailurePolicy, PodFailureRule,
+};
 pub use job::{Job, JobSpec, JobStatus, PodTemplate, PodTemplateSpec};
 pub use meta::{Condition, Key, Meta, OwnerReference};
 pub use node::{Node, NodeStatus};
@@ -21,7 +28,11 @@ pub use pod::{
     Volume, VolumeMount, Waiting,
 };
 pub use policy::Policy;
-pub use queue::{ClusterQueue, LocalQueue, LocalQueueSpec};
+pub use quantity::Quantity;
+pub use queue::{
+    ClusterQueue, ClusterQueueSpec, ClusterQueueStatus, FlavorQuotas, FlavorReservation,
+    LocalQueue, LocalQueueSpec, Preemption, ResourceGroup, ResourceQuota, ResourceReservation,
+};
 pub use uid::Uid;
 pub use workload::{Workload, WorkloadSpec, WorkloadStatus};
 

@@ -91,6 +91,9 @@ pub struct ImageVolume {
 pub struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     pub phase: String,
+    /// Whether it carries our condition ([`crate::keys::POD_CONDITION`]).
+    #[serde(rename = "conditions", deserialize_with = "decode::our_condition")]
+    pub is_marked: bool,
     /// The generation that the kubelet had seen; 0 where it does not say (before 1.34).
     pub observed_generation: i64,
     /// States of the regular containers.

@@ -1,9 +1,12 @@
 //! Kueue's Workloads: the unit that a queue admits.
 
-use jiff::Timestamp;
-use serde::Deserialize;
+use std::sync::Arc;
 
-use super::{Condition, Meta, decode};
+use jiff::Timestamp;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+
+use super::{Admission, Condition, Meta, decode};
 
 /// A Workload of `kueue.x-k8s.io` (the fields read here are alike in v1beta1 and v1beta2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -25,15 +28,47 @@ pub struct WorkloadSpec {
     pub queue_name: String,
     /// Whether it may hold quota; absent means `true`.
     pub active: Option<bool>,
+    /// Whether Kueue may admit it with fewer Pods than it asks for (`minCount` of a pod set): then
+    /// an admission does not tell what it asks for.
+    #[serde(rename = "podSets", deserialize_with = "any_min_count")]
+    pub may_shrink: bool,
+}
+
+fn any_min_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    struct PodSet {
+        #[serde(rename = "minCount")]
+        min_count: Option<IgnoredAny>,
+    }
+    let sets: Vec<PodSet> = decode::list(deserializer)?;
+    Ok(sets.iter().any(|set| set.min_count.is_some()))
 }
 
 /// What is read of a Workload's status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(from = "StatusOnTheWire")]
 pub struct WorkloadStatus {
     /// Conditions.
-    #[serde(deserialize_with = "decode::list")]
     pub conditions: Vec<Condition>,
+    /// The quota that it holds, shared with the ledger. Kueue leaves it on a Workload that has
+    /// finished, where it holds nothing: there it is dropped.
+    pub admission: Option<Arc<Admission>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct StatusOnTheWire {
+    #[serde(deserialize_with = "decode::list")]
+    conditions: Vec<Condition>,
+    admission: Option<Admission>,
+}
+
+impl From<StatusOnTheWire> for WorkloadStatus {
+    fn from(wire: StatusOnTheWire) -> Self {
+        let finished = Condition::find_true(&wire.conditions, "Finished").is_some();
+        let admission = wire.admission.filter(|_| !finished).map(Arc::new);
+        Self { conditions: wire.conditions, admission }
+    }
 }
 
 impl Workload {
@@ -45,6 +80,12 @@ impl Workload {
     /// Since when it holds quota.
     pub fn quota_reserved_since(&self) -> Option<Timestamp> {
         Condition::find_true(&self.status.conditions, "QuotaReserved")?.last_transition_time
+    }
+
+    /// The quota that counts as taken.
+    pub fn reserved(&self) -> Option<&Arc<Admission>> {
+        let reserved = Condition::find_true(&self.status.conditions, "QuotaReserved").is_some();
+        self.status.admission.as_ref().filter(|_| reserved && !self.is_finished())
     }
 
     /// Whether Kueue is stopping it or has stopped it.

@@ -23,4 +23,8 @@ impl QuotaView for Workload {
             _ => Admission::None,
         }
     }
+
+    fn is_released(&self) -> bool {
+        self.quota_reserved_since().is_none()
+    }
 }

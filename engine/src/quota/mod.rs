@@ -4,12 +4,14 @@
 //! Who stops and starts the Pods is another question ([`crate::lever`]).
 
 mod kueue;
+mod ledger;
 mod nobody;
 
 use jiff::Timestamp;
 
 use crate::resolve::Queue;
 
+pub use ledger::Ledger;
 pub use nobody::Unmanaged;
 
 /// What the counter of a job's quota says.
@@ -19,6 +21,9 @@ pub trait QuotaView {
 
     /// Whether the job may be acted on, and for which admission.
     fn admission(&self) -> Admission;
+
+    /// Whether it holds no quota any more, once it was stopped.
+    fn is_released(&self) -> bool;
 }
 
 /// Whether a job holds quota.

@@ -18,7 +18,6 @@ super::scenarios![
     without_a_policy_the_next_job_waits,
     twelve_queues_are_freed_at_once,
     an_image_that_can_never_be_valid_needs_no_second_failure,
-    an_action_that_is_not_there_yet_is_reported,
     a_job_is_failed_after_its_quota_was_given_back,
     a_job_that_no_queue_manages_is_failed_with_three_pods,
     a_job_that_no_queue_manages_is_suspended_itself,
@@ -115,27 +114,6 @@ async fn an_image_that_can_never_be_valid_needs_no_second_failure(stage: Stage) 
     let stuck = stage.admitted("stuck", "registry.example/Team/App:v1").await?;
     stage.held(&stuck, 60).await?;
     Ok(())
-}
-
-async fn an_action_that_is_not_there_yet_is_reported(stage: Stage) -> Outcome {
-    let mut spec = suspend_after(1);
-    spec["rules"][0]["action"] = json!("RequeueJob");
-    stage.policy("gpu", spec).await?;
-    let _controller = stage.controller().await?;
-    let stuck = stage.admitted("stuck", &stage.missing()).await?;
-    let policy = stage
-        .policy_when("gpu", 60, "reported", |p| p.data["status"]["actions"]["reported"] == 1)
-        .await?;
-    let ready = policy.data["status"]["conditions"][0]["message"].to_string();
-    check(ready.contains("RequeueJob is carried out as Report"), || ready.clone())?;
-    let events = stage.events(&stuck).await?;
-    let note = events.first().and_then(|e| e.note.clone()).unwrap_or_default();
-    check(note.contains("RequeueJob is not available"), || note.clone())?;
-    stage.failed_pulls(&stuck, 2, 60).await?;
-    let events = stage.events(&stuck).await?;
-    check(events.len() == 1, || format!("reported {} times", events.len()))?;
-    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
-    check(!suspended(&job), || "it was suspended".to_owned())
 }
 
 /// Whether a Job has this condition, and with which reason and message.

@@ -5,9 +5,11 @@
 #![expect(clippy::indexing_slicing, reason = "JSON reads as null where nothing is")]
 
 mod actions;
+mod authors;
 mod bad_input;
 mod crashes;
 mod people;
+mod requeues;
 mod restraint;
 mod rights;
 mod stage;
@@ -58,9 +60,11 @@ impl Shared {
     pub(crate) fn trials(&self) -> Vec<Trial> {
         [
             ("actions", actions::ALL),
+            ("authors", authors::ALL),
             ("bad_input", bad_input::ALL),
             ("crashes", crashes::ALL),
             ("people", people::ALL),
+            ("requeues", requeues::ALL),
             ("restraint", restraint::ALL),
             ("rights", rights::ALL),
         ]

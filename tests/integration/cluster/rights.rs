@@ -12,6 +12,7 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use super::actions::{check, ended};
+use super::authors::{deciding, ours};
 use super::restraint::is_ours;
 use super::stage::{RESUME, Stage, suspend_after};
 use crate::Outcome;
@@ -35,6 +36,9 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
     stage.policy("free", failing).await?;
     stage.create(&JobPlan::new("failing", &stage.missing())).await?;
     stage.job_when("failing", 60, "failed", |job| ended(job, "Failed").is_some()).await?;
+    let plan = JobPlan::new("deciding", &stage.missing());
+    stage.create(&deciding(plan, &json!([ours("FailJob")]))).await?;
+    stage.job_when("deciding", 60, "failed", |job| ended(job, "Failed").is_some()).await?;
     // Its Lease is renewed by a patch, and read again after a restart.
     controller.kill().await;
     let controller = controller.restart().await?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::enforce;
 use super::stage::{IMAGE, JOB, MISSING, POD, Stage, short, uid};
 use crate::effect::Outcome;
-use crate::input::{Change, Input, Kind};
+use crate::input::{Change, Input};
 use crate::objects::Pod;
 
 const BACK_OFF: &str = "Back-off pulling image \"r.io/team/app:missing\"";
@@ -49,7 +49,7 @@ fn restarted(spec: Value, container: Value) -> Stage {
 fn restarted_in_order(spec: Value, container: Value, pods_first: bool) -> Stage {
     let mut stage = Stage::unsynced();
     stage.lead();
-    let kinds = [Kind::Policy, Kind::LocalQueue, Kind::Workload, Kind::Job, Kind::Pod];
+    let kinds = crate::engine::NEEDED;
     for kind in kinds {
         stage.give(Input::ListBegun(kind));
     }
@@ -163,4 +163,18 @@ fn only_a_pod_that_takes_the_place_of_another_inherits_its_count() {
         let counted = row.history.track(IMAGE).unwrap().runs.failed_pulls();
         assert_eq!(counted, if inherits { 3 } else { 1 }, "{what}");
     }
+}
+
+#[test]
+fn what_a_node_says_that_is_not_ready_is_not_believed() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(2));
+    stage.admitted();
+    stage.first_failure(POD);
+    stage.node("n1", "Unknown");
+    stage.fail(POD);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "its words may be old");
+    stage.node("n1", "True");
+    stage.fail(POD);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
 }

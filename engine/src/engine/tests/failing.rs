@@ -124,17 +124,3 @@ fn a_hold_that_lasts_too_long_ends_the_job() {
     stage.wait(20);
     assert!(finish(&stage.answer(Outcome::Applied)).is_some());
 }
-
-#[test]
-fn a_job_whose_author_decides_about_failed_pods_is_not_taken_out_of_their_hands() {
-    let mut stage = Stage::new();
-    stage.policy(failing());
-    stage.queue();
-    let decides = json!({"podFailurePolicy": {"rules": [{"action": "FailIndex",
-        "onPodConditions": [{"type": "dislodge.dev/ImagePullFailed", "status": "True"}]}]}});
-    stage.job_with(json!({"kueue.x-k8s.io/queue-name": "gpu"}), json!({}), decides);
-    stage.workload(true, Some("2026-11-24T08:10:00Z"), json!({}));
-    stage.pod(POD, "ContainerCreating", "");
-    stage.first_failure(POD);
-    assert_eq!(short(&stage.answer(Outcome::Applied)), ["event ImagePullFailed Report"]);
-}

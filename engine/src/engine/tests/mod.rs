@@ -6,7 +6,9 @@
 )]
 
 mod counting;
+mod ending_pods;
 mod failing;
+mod requeueing;
 #[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
 mod stage;
 
@@ -183,7 +185,7 @@ fn the_owner_resumes_by_annotation_and_the_job_gets_a_fresh_count() {
     let counted = json!({"dislodge.dev/resumes": "1", "dislodge.dev/resumed": id});
     stage.workload(true, None, counted.clone());
     let effects = stage.answer(Outcome::Applied);
-    assert_eq!(short(&effects), ["explain +2 -7"]);
+    assert_eq!(short(&effects), ["explain +2 -9"]);
     let Effect::Explain { patch, .. } = &effects[0] else { panic!("{effects:?}") };
     let annotations = &patch.body["metadata"]["annotations"];
     assert_eq!(annotations["dislodge.dev/resumes"], "1", "one resume, on both objects");
@@ -201,7 +203,7 @@ fn the_owner_resumes_by_annotation_and_the_job_gets_a_fresh_count() {
 fn a_person_who_activates_the_workload_is_not_fought_and_the_mark_is_taken_away() {
     let (mut stage, id) = held(1);
     stage.workload(true, None, json!({"dislodge.dev/hold": id}));
-    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -7", "clear Workload"]);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -9", "clear Workload"]);
 }
 
 #[test]
@@ -211,7 +213,7 @@ fn a_resume_whose_answer_was_lost_still_gives_a_fresh_count() {
     stage.give_next(Outcome::Unavailable);
     stage.workload(true, None, json!({}));
     stage.wait(1);
-    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -7"]);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -9"]);
     stage.job(json!({"dislodge.dev/resumes": "1"}));
     stage.workload(true, Some("2026-11-24T09:10:00Z"), json!({}));
     stage.give(Input::Pod(Change::Gone(stage.pod_object(POD, json!({})))));
@@ -243,7 +245,7 @@ fn a_person_who_acts_before_the_owner_was_told_is_counted_all_the_same() {
     stage.first_failure(POD);
     let marks = marks_of(&stage.answer(Outcome::Applied));
     stage.workload(true, Some("2026-11-24T08:10:00Z"), marks);
-    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -7", "clear Workload"]);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -9", "clear Workload"]);
 }
 
 #[test]
@@ -332,7 +334,7 @@ fn a_person_s_resume_does_not_wait_for_an_event_that_cannot_be_written() {
     stage.job(json!({"dislodge.dev/resume": marks["dislodge.dev/hold"]}));
     assert_eq!(short(&stage.answer(Outcome::Applied)), ["resume Workload"]);
     stage.workload(true, None, json!({}));
-    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -7"]);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +2 -9"]);
 }
 
 #[test]
@@ -497,11 +499,12 @@ fn a_quiet_cluster_gets_no_writes() {
 #[test]
 fn kueue_may_come_later_and_nothing_is_done_while_its_workloads_are_being_listed() {
     let mut stage = Stage::unsynced();
-    for kind in [Kind::Policy, Kind::Job, Kind::Pod] {
+    for kind in [Kind::Policy, Kind::Job, Kind::Pod, Kind::Node] {
         stage.give(Input::ListBegun(kind));
         stage.give(Input::ListEnded(kind));
     }
     stage.give(Input::KindAbsent(Kind::LocalQueue));
+    stage.give(Input::KindAbsent(Kind::ClusterQueue));
     stage.give(Input::KindAbsent(Kind::Workload));
     stage.lead();
     stage.policy(enforce(1));

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::effect::{Effect, EffectId, Outcome};
-use crate::input::{Change, Input, Kind};
-use crate::objects::{Job, LocalQueue, Pod, Policy, Workload};
+use crate::input::{Change, Input};
+use crate::objects::{ClusterQueue, Job, LocalQueue, Node, Pod, Policy, Workload};
 use crate::time::Now;
 use crate::timing::Timing;
 use crate::{Config, Engine};
@@ -35,7 +35,7 @@ impl Stage {
     /// Everything is listed empty, and this replica leads.
     pub(super) fn new() -> Self {
         let mut stage = Self::unsynced();
-        for kind in [Kind::Policy, Kind::LocalQueue, Kind::Workload, Kind::Job, Kind::Pod] {
+        for kind in crate::engine::NEEDED {
             stage.give(Input::ListBegun(kind));
             stage.give(Input::ListEnded(kind));
         }
@@ -118,12 +118,36 @@ impl Stage {
         self.give(Input::Policy(Change::Seen(policy)));
     }
 
+    pub(super) fn no_policy(&mut self) {
+        let policy: Policy = serde_json::from_value(json!({
+            "metadata": {"name": "gpu", "namespace": "a", "uid": uid(0x9000)}, "spec": {},
+        }))
+        .unwrap();
+        self.give(Input::Policy(Change::Gone(policy)));
+    }
+
     pub(super) fn queue(&mut self) {
         let queue: LocalQueue = serde_json::from_value(json!({
             "metadata": {"name": "gpu", "namespace": "a", "uid": uid(0x8000)},
+            "spec": {"clusterQueue": "all"},
         }))
         .unwrap();
         self.give(Input::LocalQueue(Change::Seen(queue)));
+        self.cluster_queue("Never", 0);
+    }
+
+    /// The ClusterQueue behind the queue, with one CPU, and how many of it are taken.
+    pub(super) fn cluster_queue(&mut self, preempts: &str, taken: u32) {
+        let queue: ClusterQueue = serde_json::from_value(json!({
+            "metadata": {"name": "all", "uid": uid(0x8100)},
+            "spec": {"preemption": {"withinClusterQueue": preempts}, "resourceGroups": [
+                {"coveredResources": ["cpu"], "flavors": [
+                    {"name": "any", "resources": [{"name": "cpu", "nominalQuota": "1"}]}]}]},
+            "status": {"flavorsReservation": [
+                {"name": "any", "resources": [{"name": "cpu", "total": taken}]}]},
+        }))
+        .unwrap();
+        self.give(Input::ClusterQueue(Change::Seen(queue)));
     }
 
     pub(super) fn job(&mut self, annotations: Value) {
@@ -146,7 +170,7 @@ impl Stage {
         let version = self.next_version();
         let job: Job = serde_json::from_value(json!({
             "metadata": {"name": "train", "namespace": "a", "uid": uid(JOB), "resourceVersion": version,
-                         "labels": labels, "annotations": annotations},
+                         "labels": labels, "annotations": merged(annotations)},
             "spec": spec, "status": status,
         }))
         .unwrap();
@@ -155,6 +179,9 @@ impl Stage {
 
     pub(super) fn workload(&mut self, active: bool, reserved: Option<&str>, annotations: Value) {
         let version = self.next_version();
+        let admission = json!({"clusterQueue": "all", "podSetAssignments": [
+            {"flavors": {"cpu": "any"}, "resourceUsage": {"cpu": "1"}}]});
+        let admission = reserved.map(|_| admission);
         let conditions = match reserved {
             Some(at) => {
                 json!([{"type": "QuotaReserved", "status": "True", "lastTransitionTime": at}])
@@ -163,10 +190,10 @@ impl Stage {
         };
         let workload: Workload = serde_json::from_value(json!({
             "metadata": {"name": "job-train", "namespace": "a", "uid": uid(WORKLOAD),
-                "resourceVersion": version, "annotations": annotations,
+                "resourceVersion": version, "annotations": merged(annotations),
                 "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "train",
                                      "uid": uid(JOB), "controller": true}]},
-            "spec": {"queueName": "gpu", "active": active}, "status": {"conditions": conditions},
+            "spec": {"queueName": "gpu", "active": active}, "status": {"conditions": conditions, "admission": admission},
         }))
         .unwrap();
         self.give(Input::Workload(Change::Seen(workload)));
@@ -181,19 +208,35 @@ impl Stage {
     }
 
     pub(super) fn pod(&mut self, pod: u128, reason: &str, message: &str) {
+        self.next_version();
         let pod = self.pod_object(pod, json!({"waiting": {"reason": reason, "message": message}}));
         self.give(Input::Pod(Change::Seen(pod)));
+    }
+
+    pub(super) fn node(&mut self, name: &str, ready: &str) {
+        let node: Node = serde_json::from_value(json!({
+            "metadata": {"name": name, "uid": uid(0x7000)},
+            "status": {"conditions": [{"type": "Ready", "status": ready}]},
+        }))
+        .unwrap();
+        self.give(Input::Node(Change::Seen(node)));
+    }
+
+    pub(super) fn no_pod(&mut self, pod: u128) {
+        let pod = self.pod_object(pod, json!({}));
+        self.give(Input::Pod(Change::Gone(pod)));
     }
 
     pub(super) fn pod_object(&self, pod: u128, state: Value) -> Pod {
         let wrote = Timestamp::from_second(self.now().wall.as_second()).unwrap();
         serde_json::from_value(json!({
             "metadata": {"name": format!("train-{pod:x}"), "namespace": "a", "uid": uid(pod),
+                "resourceVersion": self.version.to_string(),
                 "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "train",
                                      "uid": uid(JOB), "controller": true}],
                 "managedFields": [{"manager": "kubelet", "subresource": "status",
                                    "time": wrote.to_string()}]},
-            "spec": {"containers": [{"name": "main", "image": IMAGE}]},
+            "spec": {"nodeName": "n1", "containers": [{"name": "main", "image": IMAGE}]},
             "status": {"phase": "Pending", "containerStatuses": [
                 {"name": "main", "imageID": "", "state": state}]},
         }))
@@ -214,6 +257,14 @@ impl Stage {
     }
 }
 
+/// Annotations as they stand once a merge patch with them was applied.
+fn merged(mut annotations: Value) -> Value {
+    if let Some(annotations) = annotations.as_object_mut() {
+        annotations.retain(|_, value| !value.is_null());
+    }
+    annotations
+}
+
 /// The short form of effects, for comparing: what and on what.
 pub(super) fn short(effects: &[Effect]) -> Vec<String> {
     effects
@@ -229,6 +280,8 @@ pub(super) fn short(effects: &[Effect]) -> Vec<String> {
                 format!("explain +{set} -{}", all.len() - set)
             }
             Effect::Publish(event) => format!("event {} {}", event.reason, event.action),
+            Effect::EndPod { .. } => "end Pod".to_owned(),
+            Effect::ClearPod { .. } => "clear Pod".to_owned(),
             other => format!("{other:?}"),
         })
         .collect()

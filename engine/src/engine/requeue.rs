@@ -1,0 +1,181 @@
+//! The way back of a job that was requeued: when it is due, what it waits for then, and what a rule
+//! asks of it when it fails again.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::{Action, Requeue, Rule};
+use crate::effect::{Effect, Verb};
+use crate::engine::casebook::Case;
+use crate::engine::custody::pinned;
+use crate::engine::flight::Step;
+use crate::engine::{Due, Engine};
+use crate::explain::{HoldRecord, Return, seconds};
+use crate::keys;
+use crate::lever::{Annotations, Lever};
+use crate::name::hash;
+use crate::objects::{Job, Key, Meta, Uid};
+use crate::quota::QuotaView;
+use crate::resolve::{Effective, Queue};
+use crate::time::Now;
+
+/// How often Dislodge has requeued the job since a person resumed it last. The count stands on the
+/// Job, which outlives its Workloads, and on the lever's object for those whose Job may not be written.
+pub(super) fn requeues(job: &Job, lever: &dyn Lever) -> u32 {
+    let count = |meta: &Meta| meta.annotation(keys::REQUEUES).and_then(|text| text.parse().ok());
+    count(&job.metadata).max(count(lever.meta())).unwrap_or(0)
+}
+
+/// What is done to a job that a rule would requeue, where it was requeued as often as it may be.
+pub(super) fn afterwards(policy: &Effective, job: &Job, lever: &dyn Lever) -> Option<Action> {
+    let exhausted = requeues(job, lever) >= policy.requeue.max_requeues;
+    exhausted.then(|| policy.requeue.afterwards.into())
+}
+
+/// The rules as they are for this job: a job that came back has shown already that it fails, so
+/// that fewer failed pulls suffice the same rule.
+pub(super) fn rules_for<'p>(
+    policy: &'p Effective,
+    job: &Job,
+    lever: &dyn Lever,
+) -> Cow<'p, [Rule]> {
+    let by = job.metadata.annotation(keys::REQUEUED_BY);
+    let Some(by) = by.or_else(|| lever.meta().annotation(keys::REQUEUED_BY)) else {
+        return Cow::Borrowed(&policy.rules);
+    };
+    let mut rules = policy.rules.clone();
+    for rule in rules.iter_mut().filter(|r| r.name == by && r.action == Action::RequeueJob) {
+        rule.threshold.failed_pulls = policy.requeue.failed_pulls;
+        rule.threshold.failing_seconds = 0;
+    }
+    Cow::Owned(rules)
+}
+
+/// When a job that is requeued now comes back.
+pub(super) fn back(policy: &Effective, job: &Job, lever: &dyn Lever, now: Timestamp) -> Return {
+    let before = requeues(job, lever);
+    let pause = pause(&policy.requeue, before, job.metadata.uid);
+    // Rounded up: whole seconds are kept, and none is to be too short.
+    let at = seconds(now.saturating_add(pause + Duration::from_millis(999)).unwrap_or(now));
+    Return { at, number: before.saturating_add(1) }
+}
+
+/// The pause before a return: doubled with each, and shortened by up to a quarter, so that jobs
+/// that went together don't come back together. The same job and attempt give the same pause.
+fn pause(requeue: &Requeue, before: u32, job: Uid) -> Duration {
+    let base = Duration::from_secs(requeue.backoff_base_seconds.into());
+    let longest = Duration::from_secs(requeue.backoff_max_seconds.into());
+    let whole = base.saturating_mul(1_u32.checked_shl(before).unwrap_or(u32::MAX)).min(longest);
+    let parts = hash(&[&job.to_string(), &before.to_string()]) % 1000;
+    whole.saturating_sub(whole / 4 * u32::try_from(parts).unwrap_or(0) / 1000)
+}
+
+impl Engine {
+    /// Lets a requeued job go on once it is due, its Pods are gone and its quota is free. Where its
+    /// Pods don't end for too long, another hold takes the place of this one.
+    pub(super) fn send_back(
+        &mut self,
+        job: &Job,
+        (lever, quota): (&dyn Lever, &dyn QuotaView),
+        hold: &HoldRecord,
+        case: &mut Case,
+        now: Now,
+    ) -> Option<(Step, Effect)> {
+        let back = hold.back?;
+        let uid = job.metadata.uid;
+        let left = Duration::try_from(back.at.duration_since(now.wall)).unwrap_or_default();
+        if left > Duration::ZERO {
+            self.deadlines.insert((now.elapsed + left, Due::Job(uid)));
+            return None;
+        }
+        let key = Key::new(job.metadata.namespace.clone(), hold.policy.clone());
+        // A policy that is deleted or in Audit takes no new action; what it holds still comes back.
+        let policy = self.policies.get(&key).cloned();
+        let paused = policy.as_ref().is_some_and(|policy| policy.paused.is_some());
+        if paused || self.paused.is_some() {
+            return None;
+        }
+        let gone = job.is_quiet() && self.index.pods_of(uid).next().is_none();
+        if !gone || !quota.is_released() {
+            return self.outwait(job, lever, hold, case, policy.as_ref(), now);
+        }
+        case.lingering = None;
+        let target = lever.meta().uid;
+        let cluster_queue = match quota.queue() {
+            Queue::Local(key) => match self.cluster_queues.get(&key) {
+                Some(name) => Some(name.clone()),
+                None => return self.await_quota(uid),
+            },
+            Queue::None { .. } => None,
+        };
+        let requests = self.ledger.requests(target).cloned().unwrap_or_default();
+        if let Some(queue) = &cluster_queue
+            && !self.ledger.may_return(queue, &requests)
+        {
+            return self.await_quota(uid);
+        }
+        let patch = lever.resume_patch(Annotations::new());
+        let back = pinned(lever, case, Verb::Resume, Step::Return(target), patch)?;
+        if let Some(queue) = &cluster_queue {
+            // Whoever is asked next must not count on the same quota.
+            self.ledger.promise(target, queue, requests);
+        }
+        Some(back)
+    }
+
+    /// The job is looked at again when quota becomes free.
+    fn await_quota(&mut self, job: Uid) -> Option<(Step, Effect)> {
+        self.waiting_for_quota.insert(job);
+        None
+    }
+
+    /// A job is due whose Pods have not ended: it is never let go over them. The time counts from
+    /// when this process saw it first: while nobody looked, nobody waited.
+    fn outwait(
+        &mut self,
+        job: &Job,
+        lever: &dyn Lever,
+        hold: &HoldRecord,
+        case: &mut Case,
+        policy: Option<&Effective>,
+        now: Now,
+    ) -> Option<(Step, Effect)> {
+        let policy = policy?;
+        let longest = Duration::from_secs(policy.requeue.backoff_max_seconds.into());
+        let since = *case.lingering.get_or_insert(now.elapsed);
+        let end = since.saturating_add(longest);
+        if now.elapsed < end {
+            self.deadlines.insert((end, Due::Job(job.metadata.uid)));
+            return None;
+        }
+        let action = Action::from(policy.requeue.afterwards);
+        if action == Action::Report {
+            return None; // it waits on
+        }
+        case.lingering = None;
+        let hold = hold.in_its_place(action, longest, now.wall);
+        let mut marks = hold.on_lever();
+        marks.extend([(keys::RESUME_AT, None), (keys::HELD_QUOTA, None)]);
+        pinned(lever, case, Verb::Hold, Step::Hold, lever.hold_patch(&marks))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_up_to_its_limit_and_is_shortened_by_no_more_than_a_quarter() {
+        let requeue = Requeue::default();
+        for (before, whole) in [(0, 60), (1, 120), (5, 1920), (6, 3600), (31, 3600), (99, 3600)] {
+            let pauses: Vec<Duration> =
+                (1..200).map(|job| pause(&requeue, before, Uid::from_u128(job))).collect();
+            let (least, most) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
+            let whole = Duration::from_secs(whole);
+            assert!(*most <= whole && *least >= whole * 3 / 4, "{before}: {least:?} to {most:?}");
+            assert!(*least + whole / 5 < *most, "{before}: jobs come back together");
+        }
+    }
+}

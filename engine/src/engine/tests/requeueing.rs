@@ -1,0 +1,297 @@
+//! Sending a job back into its queue, and its way back.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::stage::{MISSING, POD, Stage, short};
+use super::{enforce, marks_of, status_of};
+use crate::effect::Outcome;
+
+/// The Pod that the Job makes after its return.
+const NEXT_POD: u128 = 0x3001;
+
+fn requeueing(requeue: &Value) -> Value {
+    let mut spec = enforce(2);
+    spec["rules"][0]["action"] = json!("RequeueJob");
+    spec["requeue"] = requeue.clone();
+    spec
+}
+
+/// A stage where the job is requeued by this policy, its Pods are gone and everybody was told; with
+/// what stands on the Workload by then.
+fn sent_back(requeue: &Value) -> (Stage, Value) {
+    let mut stage = Stage::new();
+    stage.policy(requeueing(requeue));
+    stage.admitted();
+    stage.first_failure(POD);
+    stage.fail(POD);
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    stop(&mut stage, POD, &marks);
+    (stage, marks)
+}
+
+/// Kueue and the Job controller do what the hold asks for, and everybody is told.
+fn stop(stage: &mut Stage, pod: u128, marks: &Value) {
+    stage.workload(false, None, marks.clone());
+    stage.answer(Outcome::Applied);
+    stage.no_pod(pod);
+    stage.suspended_job(marks.clone(), 0);
+    stage.answer(Outcome::Applied);
+}
+
+/// What is left on an object once the hold is gone.
+fn left(marks: &Value) -> Value {
+    json!({"dislodge.dev/requeues": marks["dislodge.dev/requeues"],
+           "dislodge.dev/requeued-by": marks["dislodge.dev/requeued-by"]})
+}
+
+/// The job is let go, and Kueue admits it again; its new Pod waits for its image.
+fn go_on(stage: &mut Stage, marks: &Value, pod: u128) {
+    stage.workload(true, Some("2026-11-24T09:00:00Z"), left(marks));
+    stage.job(left(marks));
+    stage.pod(pod, "ContainerCreating", "");
+    stage.answer(Outcome::Applied);
+}
+
+#[test]
+fn a_job_goes_back_and_comes_back_by_itself_after_its_pause() {
+    let (mut stage, marks) = sent_back(&json!({}));
+    assert_eq!(marks["dislodge.dev/requeues"], "1");
+    assert_eq!(marks["dislodge.dev/requeued-by"], "missing");
+    assert_eq!(marks["dislodge.dev/then"], Value::Null);
+    let at: Timestamp = marks["dislodge.dev/resume-at"].as_str().unwrap().parse().unwrap();
+    let pause = at.duration_since(stage.now().wall).as_secs();
+    assert!((45..=60).contains(&pause), "{pause} s");
+    stage.wait(u64::try_from(pause).unwrap() - 2);
+    let effects = stage.answer(Outcome::Applied);
+    assert!(short(&effects).is_empty(), "not before");
+    assert_eq!(status_of(&effects).unwrap().actions.requeued, 1);
+
+    stage.wait(3);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["resume Workload"]);
+    let patch = marks_of(&effects);
+    assert_eq!(patch["dislodge.dev/hold"], Value::Null);
+    assert!(patch.get("dislodge.dev/requeues").is_none(), "the count stays");
+    assert!(patch.get("dislodge.dev/resumes").is_none(), "no person did this");
+    stage.workload(true, None, left(&marks));
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["explain +0 -6"]);
+}
+
+#[test]
+fn a_job_that_came_back_goes_again_after_fewer_failures_and_for_longer() {
+    let (mut stage, marks) = sent_back(&json!({"failedPulls": 1}));
+    stage.wait(61);
+    stage.answer(Outcome::Applied);
+    go_on(&mut stage, &marks, NEXT_POD);
+    stage.first_failure(NEXT_POD);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["hold Workload"]);
+    let marks = marks_of(&effects);
+    assert_eq!(marks["dislodge.dev/requeues"], "2");
+    let at: Timestamp = marks["dislodge.dev/resume-at"].as_str().unwrap().parse().unwrap();
+    let pause = at.duration_since(stage.now().wall).as_secs();
+    assert!((90..=121).contains(&pause), "{pause} s");
+}
+
+#[test]
+fn a_new_workload_for_the_same_job_does_not_make_its_returns_forgotten() {
+    let (mut stage, marks) = sent_back(&json!({"failedPulls": 1}));
+    stage.wait(61);
+    stage.answer(Outcome::Applied);
+    stage.workload(true, Some("2026-11-24T09:00:00Z"), json!({})); // Kueue has made it anew
+    stage.job(left(&marks));
+    stage.pod(NEXT_POD, "ContainerCreating", "");
+    stage.first_failure(NEXT_POD);
+    assert_eq!(marks_of(&stage.answer(Outcome::Applied))["dislodge.dev/requeues"], "2");
+}
+
+#[test]
+fn when_the_returns_are_used_up_the_policy_says_what_comes_afterwards() {
+    for (afterwards, expected) in [
+        ("SuspendJob", "hold Workload"),
+        ("FailJob", "hold Workload"),
+        ("Report", "event ImagePullFailed Report"),
+    ] {
+        let requeue = json!({"maxRequeues": 1, "failedPulls": 1, "afterwards": afterwards});
+        let (mut stage, marks) = sent_back(&requeue);
+        stage.wait(61);
+        stage.answer(Outcome::Applied);
+        go_on(&mut stage, &marks, NEXT_POD);
+        stage.first_failure(NEXT_POD);
+        let effects = stage.answer(Outcome::Applied);
+        assert_eq!(short(&effects), [expected], "{afterwards}");
+        if afterwards != "Report" {
+            let marks = marks_of(&effects);
+            assert_eq!(marks["dislodge.dev/resume-at"], Value::Null);
+            assert_eq!(marks["dislodge.dev/then"] == "Fail", afterwards == "FailJob");
+            assert!(marks.get("dislodge.dev/requeues").is_none());
+        }
+    }
+}
+
+#[test]
+fn a_job_never_comes_back_over_its_old_pods_or_its_old_quota() {
+    let mut stage = Stage::new();
+    stage.policy(requeueing(&json!({"backoffMaxSeconds": 600})));
+    stage.admitted();
+    stage.first_failure(POD);
+    stage.fail(POD);
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    stage.workload(false, Some("2026-11-24T08:10:00Z"), marks.clone());
+    stage.answer(Outcome::Applied);
+    stage.suspended_job(marks.clone(), 0);
+    stage.wait(120);
+    assert!(!short(&stage.answer(Outcome::Applied)).contains(&"resume Workload".to_owned()));
+    stage.workload(false, None, marks.clone());
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "the Pod is still there");
+    stage.suspended_job(marks.clone(), 1);
+    stage.no_pod(POD);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "the Job says that one is");
+    stage.suspended_job(marks, 0);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["resume Workload"]);
+}
+
+#[test]
+fn when_the_old_pods_do_not_end_another_hold_takes_its_place() {
+    let (mut stage, marks) = {
+        let mut stage = Stage::new();
+        let requeue = json!({"backoffMaxSeconds": 600, "afterwards": "FailJob"});
+        stage.policy(requeueing(&requeue));
+        stage.admitted();
+        stage.first_failure(POD);
+        stage.fail(POD);
+        let marks = marks_of(&stage.answer(Outcome::Applied));
+        stage.workload(false, None, marks.clone());
+        stage.answer(Outcome::Applied);
+        stage.suspended_job(marks.clone(), 1);
+        stage.answer(Outcome::Applied);
+        (stage, marks)
+    };
+    stage.wait(600);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+    stage.wait(70);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["hold Workload"]);
+    let instead = marks_of(&effects);
+    assert_ne!(instead["dislodge.dev/hold"], marks["dislodge.dev/hold"]);
+    assert_eq!(instead["dislodge.dev/resume-at"], Value::Null);
+    assert_eq!(instead["dislodge.dev/then"], "Fail");
+    let held = instead["dislodge.dev/held"].as_str().unwrap();
+    assert!(held.contains("have not ended for 600 s") && held.contains("NotFound"), "{held}");
+
+    stage.workload(false, None, instead.clone());
+    let told = stage.answer(Outcome::Applied);
+    assert_eq!(short(&told), ["event ImagePullFailed FailJob", "explain +6 -0"]);
+    stage.suspended_job(instead, 0);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["finish Job"]);
+}
+
+#[test]
+fn a_person_who_starts_a_requeued_job_is_obeyed_and_its_returns_count_anew() {
+    let (mut stage, mut marks) = sent_back(&json!({}));
+    let told = marks.clone();
+    stage.workload(true, None, marks.clone());
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["explain +2 -9", "clear Workload"]);
+    let patch = marks_of(&effects);
+    assert_eq!(patch["dislodge.dev/requeues"], Value::Null);
+    assert_eq!(patch["dislodge.dev/resumes"], "1");
+
+    // The same by annotation, from which no resume-at keeps it.
+    let (mut stage, _) = sent_back(&json!({}));
+    marks["dislodge.dev/resume"] = told["dislodge.dev/hold"].clone();
+    stage.suspended_job(marks, 0);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects)[0], "resume Workload");
+    assert_eq!(marks_of(&effects)["dislodge.dev/requeued-by"], Value::Null);
+}
+
+#[test]
+fn who_takes_resume_at_away_keeps_the_job_stopped() {
+    let (mut stage, mut marks) = sent_back(&json!({}));
+    marks.as_object_mut().unwrap().remove("dislodge.dev/resume-at");
+    stage.workload(false, None, marks);
+    stage.wait(100_000);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+}
+
+#[test]
+fn what_is_held_comes_back_under_audit_ignore_and_without_its_policy_but_not_under_a_pause() {
+    let ignored: fn(&mut Stage, &mut Value) =
+        |_, marks| marks["dislodge.dev/ignore"] = json!("mine");
+    let audited: fn(&mut Stage, &mut Value) = |stage, _| {
+        let mut spec = requeueing(&json!({}));
+        spec["mode"] = json!("Audit");
+        stage.policy(spec);
+    };
+    let deleted: fn(&mut Stage, &mut Value) = |stage, _| stage.no_policy();
+    let paused: fn(&mut Stage, &mut Value) =
+        |stage, _| stage.give(crate::input::Input::Paused(Some("incident".to_owned())));
+    for (row, change, returns) in
+        [(0, ignored, true), (1, audited, true), (2, deleted, true), (3, paused, false)]
+    {
+        let (mut stage, mut marks) = sent_back(&json!({}));
+        change(&mut stage, &mut marks);
+        stage.suspended_job(marks, 0);
+        stage.answer(Outcome::Applied);
+        stage.wait(61);
+        let effects = short(&stage.answer(Outcome::Applied));
+        assert_eq!(effects == ["resume Workload"], returns, "row {row}: {effects:?}");
+    }
+}
+
+#[test]
+fn a_job_that_no_queue_manages_goes_and_comes_back_in_one_patch_each() {
+    let mut stage = Stage::new();
+    stage.policy(requeueing(&json!({})));
+    stage.job_with(json!({}), json!({}), json!({}));
+    stage.pod(POD, "ContainerCreating", "");
+    stage.first_failure(POD);
+    stage.pod(POD, "ImagePullBackOff", "");
+    stage.wait(20);
+    stage.pod(POD, "ErrImagePull", MISSING);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["hold Job"]);
+    let marks = marks_of(&effects);
+    stage.no_pod(POD);
+    stage.job_in(json!({}), marks, json!({"suspend": true}), json!({}));
+    stage.answer(Outcome::Applied);
+    stage.wait(61);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["resume Job"]);
+    assert_eq!(marks_of(&effects)["dislodge.dev/held"], Value::Null);
+}
+
+#[test]
+fn where_the_queue_preempts_a_job_comes_back_only_into_quota_that_nobody_uses() {
+    let (mut stage, marks) = sent_back(&json!({}));
+    assert_eq!(marks["dislodge.dev/held-quota"], "cpu=1000m/1000m");
+    stage.cluster_queue("LowerPriority", 1);
+    stage.wait(120);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "another has it");
+    stage.cluster_queue("LowerPriority", 0);
+    let effects = stage.answer(Outcome::Conflict);
+    assert_eq!(short(&effects), ["resume Workload"]);
+    assert_eq!(marks_of(&effects)["dislodge.dev/held-quota"], Value::Null);
+    // A refusal takes its word back, so that it may be tried again.
+    stage.wait(60);
+    stage.workload(false, None, marks);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["resume Workload"]);
+}
+
+#[test]
+fn what_a_job_asks_for_is_known_after_a_restart() {
+    let (_, marks) = sent_back(&json!({}));
+    for taken in [1, 0] {
+        let mut stage = Stage::new();
+        stage.policy(requeueing(&json!({})));
+        stage.queue();
+        stage.cluster_queue("LowerPriority", taken);
+        stage.workload(false, None, marks.clone());
+        stage.suspended_job(marks.clone(), 0);
+        stage.wait(120);
+        let effects = short(&stage.answer(Outcome::Applied));
+        assert_eq!(effects.contains(&"resume Workload".to_owned()), taken == 0, "{effects:?}");
+    }
+}

@@ -1,0 +1,225 @@
+//! What a Workload was given, and by it what its job asks for.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::{Quantity, decode};
+
+/// The quota that Kueue gave a Workload (Kueue: `status.admission` in `workload_types.go`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "AdmissionOnTheWire")]
+pub struct Admission {
+    /// The ClusterQueue that it is taken from.
+    pub cluster_queue: Box<str>,
+    /// What is taken: a row for each resource of each pod set. Resources without a flavor are left
+    /// out: Kueue ignores them where it is told to (`quotaCheckStrategy: IgnoreUndeclared`).
+    pub usage: Box<[Usage]>,
+    /// How many pod sets there are.
+    pub pod_sets: usize,
+    /// Whether the Pods were placed by topology, too. Kueue preempts for a place even where the
+    /// quota is free (Kueue: `updateModeForTASRequests` in `flavorassigner.go`).
+    pub by_topology: bool,
+}
+
+/// What one pod set takes of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The ResourceFlavor.
+    pub flavor: Box<str>,
+    /// The resource.
+    pub resource: Box<str>,
+    /// How much, for all Pods of the pod set.
+    pub quantity: Quantity,
+}
+
+/// What a job asks for of each resource, as its last admission shows; empty: unknown.
+///
+/// Nothing else shows it while a job is held. Kueue clears `status.resourceRequests` when it admits
+/// a Workload, does not fill it when it evicts one (Kueue: `PropagateResourceRequests` has one
+/// caller, the scheduler's `requeueAndUpdate`), and leaves out `pods`, which the flavor assigner
+/// adds by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requests(pub Box<[Request]>);
+
+/// What a job asks for of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The resource.
+    pub resource: Box<str>,
+    /// All pod sets together.
+    pub total: Quantity,
+    /// The pod set that asks for least: each gets a flavor of its own, and this is what a flavor
+    /// must hold to be one of them.
+    pub least: Quantity,
+}
+
+impl Admission {
+    /// What the job asks for; unknown where more than quota decided.
+    pub fn requests(&self) -> Requests {
+        if self.by_topology {
+            return Requests::default();
+        }
+        let mut by_resource = BTreeMap::<&str, (Quantity, Quantity, usize)>::new();
+        for usage in &self.usage {
+            let (total, least, askers) = by_resource.entry(&usage.resource).or_insert((
+                Quantity::ZERO,
+                Quantity::UNREADABLE,
+                0,
+            ));
+            *total = total.saturating_add(usage.quantity);
+            *least = usage.quantity.min(*least);
+            *askers += 1;
+        }
+        by_resource
+            .into_iter()
+            .map(|(resource, (total, least, askers))| Request {
+                resource: resource.into(),
+                total,
+                least: if askers == self.pod_sets { least } else { Quantity::ZERO },
+            })
+            .collect()
+    }
+}
+
+impl Requests {
+    /// Reads what [`Requests`] shows as text; unknown where anything in it cannot be read.
+    pub fn parse(text: &str) -> Self {
+        let one = |part: &str| {
+            let (resource, amounts) = part.split_once('=')?;
+            let (total, least) = amounts.split_once('/')?;
+            let (total, least) = (Quantity::parse(total), Quantity::parse(least));
+            (total.milli().is_some() && least.milli().is_some()).then(|| Request {
+                resource: resource.into(),
+                total,
+                least,
+            })
+        };
+        text.split(',').map(one).collect::<Option<Self>>().unwrap_or_default()
+    }
+}
+
+/// As an annotation keeps it: `cpu=3000m/1000m,nvidia.com/gpu=8000m/8000m`, the total and the least.
+impl std::fmt::Display for Requests {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (number, request) in self.0.iter().enumerate() {
+            let comma = if number > 0 { "," } else { "" };
+            let milli = |quantity: Quantity| quantity.milli().unwrap_or(u128::MAX);
+            let (total, least) = (milli(request.total), milli(request.least));
+            write!(f, "{comma}{}={total}m/{least}m", request.resource)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromIterator<Request> for Requests {
+    fn from_iter<I: IntoIterator<Item = Request>>(requests: I) -> Self {
+        Self(requests.into_iter().collect())
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct AdmissionOnTheWire {
+    cluster_queue: Box<str>,
+    #[serde(deserialize_with = "decode::list")]
+    pod_set_assignments: Vec<PodSetAssignment>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PodSetAssignment {
+    flavors: Option<BTreeMap<Box<str>, Box<str>>>,
+    resource_usage: Option<BTreeMap<Box<str>, Quantity>>,
+    topology_assignment: Option<IgnoredAny>,
+}
+
+impl From<AdmissionOnTheWire> for Admission {
+    fn from(wire: AdmissionOnTheWire) -> Self {
+        let pod_sets = wire.pod_set_assignments.len();
+        let by_topology = wire.pod_set_assignments.iter().any(|a| a.topology_assignment.is_some());
+        let usage = wire.pod_set_assignments.into_iter().flat_map(|assignment| {
+            let mut flavors = assignment.flavors.unwrap_or_default();
+            assignment.resource_usage.unwrap_or_default().into_iter().filter_map(
+                move |(resource, quantity)| {
+                    let flavor = flavors.remove(&resource)?;
+                    Some(Usage { flavor, resource, quantity })
+                },
+            )
+        });
+        Self { cluster_queue: wire.cluster_queue, usage: usage.collect(), pod_sets, by_topology }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Admission, Quantity, Requests};
+    use crate::objects::Workload;
+
+    fn requests(assignments: &Value) -> Vec<(String, Quantity, Quantity)> {
+        let admission: Admission =
+            serde_json::from_value(json!({"clusterQueue": "a", "podSetAssignments": assignments}))
+                .unwrap();
+        let requests = admission.requests();
+        requests.0.iter().map(|r| (r.resource.to_string(), r.total, r.least)).collect()
+    }
+
+    #[test]
+    fn a_job_asks_for_what_its_pod_sets_were_given_together() {
+        let q = Quantity::parse;
+        for (assignments, expected) in [
+            (
+                json!([{"flavors": {"cpu": "x"}, "resourceUsage": {"cpu": "2"}}]),
+                vec![("cpu".to_owned(), q("2"), q("2"))],
+            ),
+            (
+                json!([{"flavors": {"cpu": "x"}, "resourceUsage": {"cpu": "2"}},
+                       {"flavors": {"cpu": "y", "gpu": "y"}, "resourceUsage": {"cpu": "3", "gpu": 1}}]),
+                vec![("cpu".to_owned(), q("5"), q("2")), ("gpu".to_owned(), q("1"), q("0"))],
+            ),
+            // No flavor: nothing that Kueue counts.
+            (json!([{"flavors": {}, "resourceUsage": {"cpu": "2"}}]), vec![]),
+            (json!([{"flavors": null, "resourceUsage": null}]), vec![]),
+            // Placed by topology: quota alone says nothing.
+            (
+                json!([{"flavors": {"cpu": "x"}, "resourceUsage": {"cpu": "2"},
+                        "topologyAssignment": {"levels": ["rack"]}}]),
+                vec![],
+            ),
+        ] {
+            assert_eq!(requests(&assignments), expected, "{assignments}");
+        }
+    }
+
+    #[test]
+    fn what_a_job_asks_for_survives_as_text() {
+        let admission: Admission = serde_json::from_value(json!({"podSetAssignments": [
+            {"flavors": {"cpu": "x"}, "resourceUsage": {"cpu": "2"}},
+            {"flavors": {"cpu": "y", "nvidia.com/gpu": "y"},
+             "resourceUsage": {"cpu": "500m", "nvidia.com/gpu": 8}}]}))
+        .unwrap();
+        let requests = admission.requests();
+        let text = "cpu=2500m/500m,nvidia.com/gpu=8000m/0m";
+        assert_eq!(requests.to_string(), text);
+        assert_eq!(Requests::parse(text), requests);
+        for broken in ["", "cpu", "cpu=1", "cpu=1/x", "cpu=1/1,gpu"] {
+            assert_eq!(Requests::parse(broken), Requests::default(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_workload_that_has_finished_keeps_no_admission() {
+        let workload = |finished: &str| -> Workload {
+            serde_json::from_value(json!({"status": {
+                "admission": {"clusterQueue": "a", "podSetAssignments": []},
+                "conditions": [{"type": "QuotaReserved", "status": "True"},
+                               {"type": "Finished", "status": finished}]}}))
+            .unwrap()
+        };
+        assert!(workload("False").reserved().is_some());
+        assert_eq!(workload("True").status.admission, None);
+    }
+}

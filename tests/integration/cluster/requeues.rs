@@ -1,0 +1,130 @@
+//! RequeueJob: back into the queue, and back out of it by itself.
+
+use dislodge_sim::registry::Script;
+use dislodge_testbed::queues::is_true;
+use dislodge_testbed::{JobPlan, Quota};
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use super::actions::check;
+use super::stage::{HOLD, Stage, hold_of, suspend_after, suspended};
+use crate::Outcome;
+
+super::scenarios![
+    a_job_goes_back_and_runs_after_its_return_because_the_tag_was_pushed,
+    a_job_that_fails_again_goes_back_until_its_returns_are_used_up,
+    a_return_takes_nothing_from_work_that_runs,
+    a_job_that_no_queue_manages_goes_and_comes_back,
+];
+
+/// A policy that requeues after two failed pulls.
+fn requeue(requeue: Value) -> Value {
+    let mut spec = suspend_after(2);
+    spec["rules"][0]["action"] = json!("RequeueJob");
+    spec["requeue"] = requeue;
+    spec
+}
+
+fn requeues(job: &Job) -> &str {
+    job.annotations().get("dislodge.dev/requeues").map(String::as_str).unwrap_or_default()
+}
+
+async fn a_job_goes_back_and_runs_after_its_return_because_the_tag_was_pushed(
+    stage: Stage,
+) -> Outcome {
+    stage.policy("gpu", requeue(json!({"backoffBaseSeconds": 8}))).await?;
+    let _controller = stage.controller().await?;
+    let image = stage.missing();
+    let stuck = stage.admitted("stuck", &image).await?;
+    stage.held(&stuck, 60).await?;
+    stage.released(&stuck, 20).await?;
+    let job = stage.job_when("stuck", 10, "told", |job| requeues(job) == "1").await?;
+    let held = job.annotations().get("dislodge.dev/held").cloned().unwrap_or_default();
+    for word in ["2 failed pulls", "return 1 not before", "missing:1", "NotFound"] {
+        check(held.contains(word), || format!("the owner is not told {word:?}: {held}"))?;
+    }
+    stage.image("missing", Script::succeeds(std::time::Duration::from_millis(200)));
+    stage.running(&stuck, 60).await?;
+    let job =
+        stage.job_when("stuck", 10, "told that it is over", |job| hold_of(job).is_none()).await?;
+    check(
+        requeues(&job) == "1" && !job.annotations().contains_key("dislodge.dev/resumes"),
+        || format!("{:?}", job.annotations()),
+    )?;
+    let events = stage.events(&stuck).await?;
+    check(events.len() == 1, || format!("one Event an action, not {}", events.len()))?;
+    let policy = stage
+        .policy_when("gpu", 20, "one requeued", |p| {
+            p.data["status"]["actions"]["requeued"] == 1 && p.data["status"]["heldJobs"] == 0
+        })
+        .await?;
+    let action = &policy.data["status"]["recentActions"][0];
+    check(action["action"] == "RequeueJob", || action.to_string())
+}
+
+async fn a_job_that_fails_again_goes_back_until_its_returns_are_used_up(stage: Stage) -> Outcome {
+    let plan = json!({"backoffBaseSeconds": 1, "maxRequeues": 2, "failedPulls": 1});
+    stage.policy("gpu", requeue(plan)).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    let mut last = String::from("no hold");
+    for number in ["1", "2"] {
+        last = stage.held_after(&stuck, &last, 60).await?;
+        stage.job_when("stuck", 10, "told", |job| requeues(job) == number).await?;
+    }
+    stage.held_after(&stuck, &last, 60).await?;
+    let workload = stage.tenant.workload_when(&stuck, 5, "held", |_| true).await?;
+    check(!workload.annotations().contains_key("dislodge.dev/resume-at"), || {
+        format!("{:?}", workload.annotations())
+    })?;
+    let policy = stage
+        .policy_when("gpu", 20, "suspended at last", |p| {
+            p.data["status"]["actions"]["suspended"] == 1
+        })
+        .await?;
+    let status = &policy.data["status"];
+    check(status["actions"]["requeued"] == 2, || status["actions"].to_string())
+}
+
+async fn a_return_takes_nothing_from_work_that_runs(stage: Stage) -> Outcome {
+    // A job that comes back stands at its old place, before all that came later.
+    let preempts = json!({"preemption": {"withinClusterQueue": "LowerOrNewerEqualPriority"}});
+    stage.tenant.queue("eager", Quota::slots(1).with(preempts)).await?;
+    let mut spec = requeue(json!({"backoffBaseSeconds": 2}));
+    spec["queues"][0]["name"] = json!("eager");
+    stage.policy("gpu", spec).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.create(&JobPlan::new("stuck", &stage.missing()).queue("eager")).await?;
+    stage.tenant.admitted(&stuck).await?;
+    let next = stage.create(&JobPlan::new("next", &stage.good()).queue("eager")).await?;
+    stage.running(&next, 60).await?;
+    stage.held(&stuck, 10).await?;
+
+    // It is due after 2 s and waits, because `next` has what it would need.
+    tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+    let held = stage.tenant.workload_when(&stuck, 5, "there", |_| true).await?;
+    check(held.annotations().contains_key(HOLD), || "it came back".to_owned())?;
+    let working = stage.tenant.workload_when(&next, 5, "there", |_| true).await?;
+    check(!is_true(&working, "Preempted"), || "running work was preempted".to_owned())?;
+
+    let jobs = stage.tenant.api::<Job>();
+    jobs.delete("next", &DeleteParams::background()).await?;
+    stage.tenant.admitted(&stuck).await?;
+    stage.job_when("stuck", 20, "back", |job| hold_of(job).is_none()).await?;
+    Ok(())
+}
+
+async fn a_job_that_no_queue_manages_goes_and_comes_back(stage: Stage) -> Outcome {
+    let mut spec = requeue(json!({"backoffBaseSeconds": 3}));
+    spec["queues"] = json!([{"kind": "NoQueue"}]);
+    stage.policy("free", spec).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.create(&JobPlan::new("stuck", &stage.missing())).await?;
+    stage.job_when("stuck", 60, "held", |job| hold_of(job).is_some() && suspended(job)).await?;
+    stage.image("missing", Script::succeeds(std::time::Duration::from_millis(200)));
+    stage.running(&stuck, 60).await?;
+    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
+    check(requeues(&job) == "1" && hold_of(&job).is_none(), || format!("{:?}", job.annotations()))
+}
