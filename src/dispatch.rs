@@ -112,7 +112,7 @@ async fn perform(effect: &Effect, writer: &Writer) -> Result<Accepted, Refused> 
         Effect::WriteStatus { target, status } => {
             report::write_status(target, status, writer).await
         }
-        Effect::Reserve { target, reserved } => report::reserve(target, *reserved, writer).await,
+        Effect::Reserve { target, budget } => report::reserve(target, budget, writer).await,
     }
 }
 

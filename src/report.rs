@@ -7,9 +7,9 @@ mod event;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use dislodge_engine::api::ImagePullPolicyStatus;
+use dislodge_engine::api::{BudgetUse, ImagePullPolicyStatus};
 use dislodge_engine::effect::{Event, Merge, Part, Patch, Target};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::dispatch::Writer;
 use crate::request::{Accepted, Refused, Request};
@@ -36,7 +36,7 @@ pub async fn publish(event: &Event, writer: &Writer) -> Result<Accepted, Refused
     persistently(&request, writer).await
 }
 
-/// Writes a policy's whole status.
+/// Writes a policy's status, all but the budget: that is written by [`reserve`] alone.
 ///
 /// # Errors
 ///
@@ -46,7 +46,11 @@ pub async fn write_status(
     status: &ImagePullPolicyStatus,
     writer: &Writer,
 ) -> Result<Accepted, Refused> {
-    persistently(&Request::status(target, &json!(status), &writer.versions), writer).await
+    let Value::Object(mut fields) = json!(status) else {
+        return Err(Refused::unwritable("a status that is no object"));
+    };
+    fields.remove("budget"); // what a leader of before writes late must not set it back
+    persistently(&Request::status(target, &fields, &writer.versions), writer).await
 }
 
 /// Reserves slots of a policy's budget. Sent once: an action waits for it, and the engine decides
@@ -55,8 +59,12 @@ pub async fn write_status(
 /// # Errors
 ///
 /// Where it was refused or got no answer.
-pub async fn reserve(target: &Target, reserved: i64, writer: &Writer) -> Result<Accepted, Refused> {
-    let body = json!({"status": {"budget": {"reserved": reserved}}});
+pub async fn reserve(
+    target: &Target,
+    budget: &BudgetUse,
+    writer: &Writer,
+) -> Result<Accepted, Refused> {
+    let body = json!({"status": {"budget": budget}});
     let patch = Patch { merge: Merge::Json, part: Part::Status, body };
     Request::patch(target, &patch, &writer.versions).send(&writer.client).await
 }

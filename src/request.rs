@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::client::{REQUEST_TIMEOUT, describe};
 use crate::watch::kinds::Versions;
@@ -48,18 +48,19 @@ impl Request {
         }
     }
 
-    /// A new status for the target, in place of the whole old one and pinned to its uid. A merge
-    /// patch would do neither: it keeps what it does not name, and on the status of a custom
+    /// New fields for the target's status, each in place of the whole old one, and pinned to its uid.
+    /// A merge patch would do neither: it keeps what it does not name, and on the status of a custom
     /// resource the API server does not compare `metadata.uid`.
-    pub fn status(target: &Target, status: &Value, versions: &Versions) -> Self {
+    pub fn status(target: &Target, fields: &Map<String, Value>, versions: &Versions) -> Self {
+        let uid = json!({"op": "test", "path": "/metadata/uid", "value": target.uid});
+        let fields = fields.iter().map(|(field, value)| {
+            json!({"op": "add", "path": format!("/status/{field}"), "value": value})
+        });
         Self {
             method: Method::PATCH,
             path: format!("{}/status?fieldManager={FIELD_MANAGER}", path(target, versions)),
             content_type: "application/json-patch+json",
-            body: json!([
-                {"op": "test", "path": "/metadata/uid", "value": target.uid},
-                {"op": "add", "path": "/status", "value": status},
-            ]),
+            body: std::iter::once(uid).chain(fields).collect(),
         }
     }
 
@@ -205,6 +206,11 @@ struct Cause {
 impl Refused {
     fn new(outcome: Outcome, message: String) -> Self {
         Self { outcome, message, retry_after: None }
+    }
+
+    /// What cannot even be sent.
+    pub fn unwritable(what: &str) -> Self {
+        Self::new(Outcome::Rejected, what.to_owned())
     }
 
     /// Reads an answer that is no success.

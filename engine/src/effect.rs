@@ -1,6 +1,6 @@
 //! What the core wants done, as values, and how it can turn out.
 
-use crate::api::ImagePullPolicyStatus;
+use crate::api::{BudgetUse, ImagePullPolicyStatus};
 use crate::objects::{Key, Uid};
 
 /// Names an effect until its outcome is told.
@@ -150,8 +150,8 @@ pub enum Effect {
     Reserve {
         /// The policy, pinned.
         target: Target,
-        /// Slots reserved in the window once this is written.
-        reserved: i64,
+        /// The budget's use once this is written.
+        budget: BudgetUse,
     },
 }
 

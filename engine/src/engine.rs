@@ -1,5 +1,6 @@
 //! The state machine: one input at a time, effects out, and the time of the next deadline.
 
+mod brakes;
 mod casebook;
 mod custody;
 mod decide;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::brake::{Elsewhere, Outages};
 use crate::effect::{Effect, EffectId};
 use crate::index::Index;
 use crate::input::{Input, Kind};
@@ -63,6 +65,10 @@ pub struct Engine {
     nodes: BTreeMap<Uid, String>,
     /// Names of nodes whose kubelets do not report: what is said of their Pods is not believed.
     silent_nodes: BTreeSet<String>,
+    /// The registries that are down, or may be.
+    outages: Outages,
+    /// Which images other nodes could pull.
+    elsewhere: Elsewhere,
     /// What was decided of jobs that fail or are held.
     cases: BTreeMap<Uid, Case>,
     /// What an earlier life of the controller has reported, by job: image and reason.
@@ -83,6 +89,8 @@ pub struct Engine {
     dirty_jobs: BTreeSet<Uid>,
     /// Policies whose status may have changed.
     dirty_policies: BTreeSet<Key>,
+    /// Policies whose budget is asked for a reservation.
+    dirty_budgets: BTreeSet<Key>,
     /// What is to be looked at again, and when.
     deadlines: BTreeSet<(Duration, Due)>,
 }
@@ -119,6 +127,8 @@ impl Engine {
             cluster_queue_names: BTreeMap::new(),
             ledger: Ledger::default(),
             waiting_for_quota: BTreeSet::new(),
+            outages: Outages::default(),
+            elsewhere: Elsewhere::default(),
             nodes: BTreeMap::new(),
             silent_nodes: BTreeSet::new(),
             cases: BTreeMap::new(),
@@ -131,6 +141,7 @@ impl Engine {
             paused: None,
             dirty_jobs: BTreeSet::new(),
             dirty_policies: BTreeSet::new(),
+            dirty_budgets: BTreeSet::new(),
             deadlines: BTreeSet::new(),
         }
     }
@@ -144,6 +155,7 @@ impl Engine {
         for job in std::mem::take(&mut self.dirty_jobs) {
             self.decide(job, now, &mut effects);
         }
+        self.reserve(&mut effects);
         for policy in std::mem::take(&mut self.dirty_policies) {
             self.summarise(&policy, now, &mut effects);
         }

@@ -287,6 +287,10 @@ pub fn report_event(
         Reported::PeersRunning => {
             "Reported only: a container of the job runs, and the rule spares it".to_owned()
         }
+        Reported::NodeLocal => {
+            "Reported only: another node could pull the image, so the fault is the node's"
+                .to_owned()
+        }
         Reported::Overridden => "Reported only: people have resumed it twice".to_owned(),
         Reported::Ignored => format!("Reported only: {} is set", keys::IGNORE),
         Reported::RequeuesExhausted => {

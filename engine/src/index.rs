@@ -10,6 +10,7 @@ use crate::record::{Place, PodHistory, Vacated};
 
 /// One Pod: what stays of it when its object is dropped.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 pub struct PodRow {
     /// Its name; the namespace is the job's.
     pub name: Box<str>,
@@ -25,6 +26,8 @@ pub struct PodRow {
     pub running: bool,
     /// It is being deleted or has ended.
     pub ending: bool,
+    /// A list showed it first, so that nothing tells when it began to fail.
+    pub listed: bool,
     /// It carries our condition.
     pub marked: bool,
     /// Its version, while one of its images fails: what ends it is pinned to that.
@@ -159,6 +162,7 @@ impl Index {
                 place,
                 running: false,
                 ending: false,
+                listed: false,
                 marked: false,
                 version: None,
                 history: PodHistory::default(),

@@ -16,12 +16,13 @@
 //!                          (apply and report carry it out, in the shell)
 //! ```
 //!
-//! Beside the path: [`api`] is the contract with people, [`objects`] what is read of the cluster,
+//! Beside the path: [`api`] is the contract with people, [`brake`] what holds the rules back, [`objects`] what is read of the cluster,
 //! [`message`] why a pull failed by what is said of it, [`index`] what is remembered of the cluster,
 //! [`lever`] who stops a job, [`quota`] who counts its quota, [`explain`] the words, [`timing`] the
 //! kubelet's schedule, and [`engine`] puts it all together.
 
 pub mod api;
+pub mod brake;
 pub mod cause;
 pub mod effect;
 pub mod engine;

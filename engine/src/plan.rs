@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 /// What the plan depends on besides the verdict.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a circumstance of its own")]
 pub struct Situation {
     /// Whether the policy acts.
     pub mode: Mode,
@@ -20,6 +21,10 @@ pub struct Situation {
     pub paused: bool,
     /// How often people have resumed the job.
     pub resumes: u32,
+    /// Another node could pull the image after it failed here.
+    pub node_local: bool,
+    /// The image's registry counts as down.
+    pub outage: bool,
     /// A container of the job runs.
     pub running_peers: bool,
     /// Where the job was requeued as often as the policy allows: what is done in place of that.
@@ -71,6 +76,10 @@ pub enum Wait {
     ClockSkew,
     /// The job's quota: it holds none, or is being stopped already.
     Quota,
+    /// The registry: it counts as down, and nothing is stopped because of it.
+    Outage,
+    /// The policy's budget: it is used up.
+    Budget,
     /// The operator who has paused.
     Paused,
 }
@@ -86,6 +95,8 @@ pub enum Reported {
     Audit(Action),
     /// The job has a running container, and the rule spares it.
     PeersRunning,
+    /// Another node could pull the image: it is this node's fault.
+    NodeLocal,
     /// People have resumed the job twice.
     Overridden,
     /// The job's owner does not want it.
@@ -113,6 +124,8 @@ impl Wait {
             Self::OtherImage => "OtherImage",
             Self::ClockSkew => "ClockSkew",
             Self::Quota => "Quota",
+            Self::Outage => "Outage",
+            Self::Budget => "Budget",
             Self::Paused => "Paused",
         }
     }
@@ -126,6 +139,7 @@ impl Reported {
             Self::NoRule => "NoRule",
             Self::Audit(_) => "Audit",
             Self::PeersRunning => "PeersRunning",
+            Self::NodeLocal => "NodeLocal",
             Self::Overridden => "Overridden",
             Self::Ignored => "Ignored",
             Self::RequeuesExhausted => "RequeuesExhausted",
@@ -167,8 +181,14 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     if situation.resumes >= MOST_RESUMES {
         return report(Reported::Overridden);
     }
+    if situation.node_local {
+        return report(Reported::NodeLocal);
+    }
     if situation.running_peers && rule.running_peers == RunningPeers::Spare {
         return report(Reported::PeersRunning);
+    }
+    if situation.outage {
+        return Plan::Wait(Wait::Outage);
     }
     match situation.moment {
         Err(Closed::Late) => return Plan::Wait(Wait::NextFailure),
@@ -216,6 +236,8 @@ mod tests {
             ignored: false,
             paused: false,
             resumes: 0,
+            node_local: false,
+            outage: false,
             running_peers: false,
             afterwards: None,
             author: None,
@@ -234,7 +256,7 @@ mod tests {
 
     #[test]
     fn each_circumstance_has_its_say_and_no_other_is_asked_before_it() {
-        let rows: [(Change, &str); 22] = [
+        let rows: [(Change, &str); 24] = [
             (|_, _| {}, "act SuspendJob"),
             (|s, _| s.ignored = true, "report Ignored"),
             (|_, r| r.action = Action::Report, "report Report"),
@@ -245,6 +267,8 @@ mod tests {
             ),
             (|s, _| s.resumes = 1, "act SuspendJob"),
             (|s, _| s.resumes = 2, "report Overridden"),
+            (|s, _| s.node_local = true, "report NodeLocal"),
+            (|s, _| (s.outage, s.moment) = (true, Err(Closed::Late)), "wait Outage"),
             (|s, _| s.running_peers = true, "report PeersRunning"),
             (
                 |s, r| (s.running_peers, r.running_peers) = (true, RunningPeers::Stop),

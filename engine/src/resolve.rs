@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::api::{
-    EVERY_LOCAL_QUEUE, Hold, ImagePullPolicySpec, Mode, QueueKind, QueueRef, Requeue, Rule,
+    Budget, EVERY_LOCAL_QUEUE, Hold, ImagePullPolicySpec, Mode, Outage, QueueKind, QueueRef,
+    Requeue, Rule,
 };
 use crate::objects::{Key, Policy, Uid};
 
@@ -49,6 +50,10 @@ pub struct Effective {
     pub hold: Hold,
     /// How jobs that it requeues come back.
     pub requeue: Requeue,
+    /// When a registry counts as down.
+    pub outage: Outage,
+    /// How much it does at most.
+    pub budget: Budget,
     /// An operator has paused it, and why.
     pub paused: Option<String>,
     /// When it was made: the older of two wins.
@@ -115,7 +120,7 @@ impl Policies {
     }
 
     /// A policy never reaches beyond its own namespace: this is the one place that says so.
-    fn in_namespace<'a, 'n>(
+    pub fn in_namespace<'a, 'n>(
         &'a self,
         namespace: &'n str,
     ) -> impl Iterator<Item = &'a Effective> + use<'a, 'n> {
@@ -144,6 +149,8 @@ impl Effective {
             rules: spec.effective_rules(),
             hold: spec.hold,
             requeue: spec.requeue,
+            outage: spec.outage,
+            budget: spec.budget,
             paused: policy.metadata.annotation(crate::keys::PAUSED).map(str::to_owned),
             created: policy.metadata.creation_timestamp,
             queues: spec.queues.clone(),

@@ -65,17 +65,17 @@ fn each_kind_and_part_has_its_own_path() {
 }
 
 #[test]
-fn a_status_replaces_the_whole_old_one_of_the_same_object() {
+fn each_field_of_a_status_replaces_the_old_one_of_the_same_object() {
     let versions = Versions::default();
-    let request =
-        Request::status(&target(TargetKind::Policy, None), &json!({"heldJobs": 1}), &versions);
+    let fields = [("heldJobs".to_owned(), json!(1))].into_iter().collect();
+    let request = Request::status(&target(TargetKind::Policy, None), &fields, &versions);
     assert!(request.path.ends_with("/imagepullpolicies/train/status?fieldManager=dislodge"));
     assert_eq!(request.content_type, "application/json-patch+json");
     assert_eq!(
         request.body,
         json!([
             {"op": "test", "path": "/metadata/uid", "value": UID},
-            {"op": "add", "path": "/status", "value": {"heldJobs": 1}},
+            {"op": "add", "path": "/status/heldJobs", "value": 1},
         ])
     );
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::{FailingState, RecentAction};
+use crate::brake::Slot;
 use crate::explain::PodEnded;
 use crate::judge::Evidence;
 use crate::objects::{Key, Uid};
@@ -33,6 +34,8 @@ pub(super) struct Case {
     pub(super) ended: Option<(Uid, Box<str>)>,
     /// A Pod that was ended, until its Event is out.
     pub(super) to_tell: Option<ToTell>,
+    /// The slot of the budget that the action under way has taken.
+    pub(super) slot: Option<(Key, Slot)>,
     /// Reports given, by admission, image and reason.
     pub(super) reported: BTreeSet<Report>,
     /// Images for which mode Audit would have acted.

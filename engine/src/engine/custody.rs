@@ -168,6 +168,14 @@ impl Engine {
     pub(super) fn conclude(&mut self, job: Uid, step: &Step, outcome: Outcome) {
         let mut case = self.cases.remove(&job).unwrap_or_default();
         let done = outcome.is_done();
+        if let Some((policy, slot)) =
+            case.slot.take_if(|_| matches!(step, Step::Hold | Step::EndPod))
+            && !done
+            && outcome != Outcome::Unavailable
+            && let Some(state) = self.policy_states.get_mut(&policy)
+        {
+            state.budget.give_back(&slot);
+        }
         match step {
             Step::Hold | Step::Resume(_) | Step::Return(_) | Step::Clear => {
                 // A version that was refused for another reason than its age may be tried again.

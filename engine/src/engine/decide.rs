@@ -107,7 +107,21 @@ impl Engine {
             if let Verdict::Counting { due: Some(due), .. } = verdict {
                 self.deadlines.insert((due, Due::Job(uid)));
             }
+            let verdict_evidence = evidence(verdict);
+            if let Verdict::Counting { rule, evidence, .. } = verdict
+                && rule.action != Action::Report
+                && evidence.failed_pulls + 1 >= rule.threshold.failed_pulls
+            {
+                self.prepare_slot(&policy, &image.image, evidence.cause, now);
+            }
+            let node = image.pod.and_then(|pod| self.index.pod(pod)).map(|pod| &*pod.node);
+            let node_local = node.is_some_and(|node| {
+                self.elsewhere.on_another_node(&image.image, node, verdict_evidence.first)
+            });
+            let outage = self.is_down(&policy, uid, &image.image, now);
             let situation = Situation {
+                node_local,
+                outage,
                 mode: policy.mode,
                 admission: quota.admission(),
                 ignored: job.metadata.annotations.contains_key(keys::IGNORE),
@@ -132,6 +146,44 @@ impl Engine {
         if !idle {
             return None;
         }
+        let slot = if plan.acts() && !lever.is_stopped() {
+            match self.take_slot(&policy, uid, &image.image, evidence.cause, now) {
+                Ok(slot) => Some((policy.policy.clone(), slot)),
+                Err(wait) => {
+                    if let (Some(note), Some(wait)) = (case.notes.get_mut(&image.image), wait) {
+                        note.reason = Some(wait.as_str());
+                    }
+                    return None;
+                }
+            }
+        } else {
+            None
+        };
+        let step =
+            self.carry_out(job, (lever, quota), case, &policy, (&image, &evidence, plan), now);
+        match (slot, &step) {
+            (Some(slot), Some(_)) => case.slot = Some(slot),
+            // Nothing is done after all: its version was used already.
+            (Some((_, slot)), None) => {
+                if let Some(state) = self.policy_states.get_mut(&policy.policy) {
+                    state.budget.give_back(&slot);
+                }
+            }
+            (None, _) => {}
+        }
+        step
+    }
+
+    /// The first effect of a plan.
+    fn carry_out(
+        &self,
+        job: &Job,
+        (lever, quota): (&dyn Lever, &dyn QuotaView),
+        case: &mut super::Case,
+        policy: &Effective,
+        (image, evidence, plan): (&Failing, &Evidence, Plan<'_>),
+        now: Now,
+    ) -> Option<(Step, Effect)> {
         match plan {
             Plan::EndPod { evidence, .. } => {
                 let pod = (image.pod?, &*image.image);
@@ -139,7 +191,7 @@ impl Engine {
             }
             Plan::Act { action, rule, evidence, admission } => {
                 let back = (action == Action::RequeueJob)
-                    .then(|| requeue::back(&policy, job, lever, now.wall));
+                    .then(|| requeue::back(policy, job, lever, now.wall));
                 let grounds = Grounds {
                     policy: &policy.policy.name,
                     rule,
@@ -152,7 +204,7 @@ impl Engine {
                 self.hold(job, lever, case, &grounds, image.pod, now)
             }
             Plan::Report(reported) => {
-                Some(report(job, quota, case, &policy, &image.image, &evidence, reported))
+                Some(report(job, quota, case, policy, &image.image, evidence, reported))
             }
             Plan::Count | Plan::Wait(_) => None,
         }

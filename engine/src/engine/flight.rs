@@ -13,6 +13,8 @@ pub(super) enum Purpose {
     Case(Uid, Step),
     /// A policy's status.
     Status(Key),
+    /// Slots of a policy's budget.
+    Reserve(Key),
 }
 
 /// A step of a job's case that waits for its outcome.

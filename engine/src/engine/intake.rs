@@ -157,19 +157,21 @@ impl Engine {
         let (name, node) = (&meta.name, &pod.spec.node_name);
         let index = meta.annotation(keys::JOB_INDEX).and_then(|index| index.parse().ok());
         let place = Place { index, created: meta.creation_timestamp };
+        let new = self.index.pod(uid).is_none();
         self.index.put_pod(uid, job, name, node, &images, place);
         self.dirty_jobs.insert(job);
 
         if let Some(row) = self.index.pod_mut(uid) {
             row.marked = pod.status.is_marked && meta.deletion_timestamp.is_none();
             row.version = None;
+            row.listed |= new && listed;
         }
         if self.silent_nodes.contains(node) {
             return; // the status may be as old as the node's last word
         }
         if let Some(seen) = observe(pod) {
             let arrival = Arrival { listed, wrote: meta.kubelet_wrote };
-            self.count(uid, job, &seen, arrival, now);
+            self.count(&meta.namespace, (uid, job), &seen, arrival, now);
             if let Some(row) = self.index.pod_mut(uid)
                 && row.history.tracks().next().is_some()
             {
@@ -182,7 +184,15 @@ impl Engine {
         }
     }
 
-    fn count(&mut self, uid: Uid, job: Uid, seen: &Observation<'_>, arrival: Arrival, now: Now) {
+    fn count(
+        &mut self,
+        namespace: &str,
+        (uid, job): (Uid, Uid),
+        seen: &Observation<'_>,
+        arrival: Arrival,
+        now: Now,
+    ) {
+        let failed = self.counted_failures(uid);
         let Some(mut vacated) = self.index.job_mut(job).map(|row| std::mem::take(&mut row.vacated))
         else {
             return;
@@ -193,6 +203,7 @@ impl Engine {
         if known {
             self.restore_pod(uid, job, seen, now);
         }
+        let (mut steps, mut pulled) = (Vec::new(), Vec::new());
         if let Some(row) = self.index.pod_mut(uid) {
             row.running = seen.running;
             row.ending = false;
@@ -200,18 +211,28 @@ impl Engine {
                 row.history.put_back(image, track);
             }
             let place = row.place;
-            row.history.record(seen, arrival, now, &timing, |image| vacated.take(image, place));
+            steps =
+                row.history.record(seen, arrival, now, &timing, |image| vacated.take(image, place));
             let started: Vec<&str> = row.history.newly_pulled(seen).collect();
             for image in started {
                 vacated.settle(image);
-                self.started_after_audit(job, image);
+                pulled.extend(row.images.iter().find(|known| ***known == *image).cloned());
             }
+        }
+        for image in &pulled {
+            self.started_after_audit(job, image);
         }
         if !known {
             self.restore_pod(uid, job, seen, now);
         }
         if let Some(row) = self.index.job_mut(job) {
             row.vacated = vacated;
+        }
+        self.note_failures(namespace, (uid, job), &steps, now);
+        // What a list shows on a node may have been there for long.
+        if !arrival.listed {
+            let at = arrival.wrote.unwrap_or(now.wall);
+            self.note_pulled(namespace, uid, seen, (&pulled, &failed), at);
         }
     }
 
@@ -335,6 +356,7 @@ impl Engine {
         match self.flights.land(effect) {
             Some(Purpose::Case(job, step)) => self.land_step(job, &step, outcome, now),
             Some(Purpose::Status(key)) => self.land_status(&key, outcome, now),
+            Some(Purpose::Reserve(key)) => self.land_reserve(&key, outcome, now),
             None => {}
         }
     }

@@ -27,9 +27,10 @@ impl Engine {
         if !self.may_act(now) {
             return;
         }
+        self.close_quiet(key, now);
         let Some(state) = self.policy_states.get(key) else { return };
-        if state.writing.is_some() {
-            return; // its outcome brings us back
+        if state.writing.is_some() || state.reserve_in_flight {
+            return; // the outcome brings us back
         }
         let status = self.compose(key, state, now);
         if status == state.written {
@@ -55,9 +56,26 @@ impl Engine {
         if let Some(state) = self.policy_states.get_mut(key) {
             state.wrote = Some(now.elapsed);
             state.writing = Some(status.clone());
+            state.writing_at.clone_from(&state.policy.metadata.resource_version);
         }
         let effect = Effect::WriteStatus { target, status };
         self.flights.launch(Purpose::Status(key.clone()), effect, effects);
+    }
+
+    /// Breakers of a policy whose registries nobody asks any more close by themselves.
+    fn close_quiet(&mut self, key: &Key, now: Now) {
+        let Some(limits) = self.policies.get(key).map(|policy| policy.outage) else { return };
+        if self.outages.close_quiet(key, &limits, now) {
+            self.mark_namespace(&key.namespace);
+        }
+        let open = self.outages.open(key);
+        let ends = open.filter_map(|outage| self.outages.quiet_at(key, &limits, &outage.host));
+        if let Some(first) = ends.min() {
+            let left = Duration::try_from(first.duration_since(now.wall)).unwrap_or_default();
+            // Not sooner than a second: the clock may be behind.
+            let at = now.elapsed + left.max(LEAST_PAUSE);
+            self.deadlines.insert((at, Due::Policy(key.clone())));
+        }
     }
 
     fn compose(&self, key: &Key, state: &PolicyState, now: Now) -> ImagePullPolicyStatus {
@@ -74,9 +92,10 @@ impl Engine {
             held_jobs: u32::try_from(self.held_by(key)).unwrap_or(u32::MAX),
             actions: state.counters.actions,
             audit: state.counters.audit,
-            budget: state.counters.budget,
+            // Written by reservations alone, which are guarded.
+            budget: state.written.budget,
             failing: self.failing_jobs(key),
-            outages: Vec::new(),
+            outages: self.outages.open(key).collect(),
             silent_pulls: 0,
             recent_actions: state.counters.recent.clone(),
         }
@@ -218,27 +237,16 @@ impl Engine {
         if let Some(why) = state.policy.metadata.annotation(crate::keys::PAUSED) {
             return ("Paused", format!("an operator has paused this policy: {why}"), true);
         }
-        ("Governing", format!("mode {:?}{}", spec.mode, without_effect(spec)), true)
+        ("Governing", format!("mode {:?}", spec.mode), true)
     }
 }
 
-/// What the spec sets, or leaves to a default, that this version does not carry out.
-fn without_effect(spec: &ImagePullPolicySpec) -> String {
-    let mut parts = Vec::new();
-    let plain = ImagePullPolicySpec::for_queues(Vec::new());
-    let fields = [
-        ("spec.outage", spec.outage != plain.outage),
-        ("spec.budget", spec.budget != plain.budget),
-    ];
-    let set: Vec<&str> = fields.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
-    if !set.is_empty() {
-        parts.push(format!("{} has no effect", set.join(", ")));
-    }
-    if parts.is_empty() {
-        String::new()
-    } else {
-        format!("; in this version {}", parts.join(", and "))
-    }
+/// Whether the same registries are down: that more jobs wait for them is no news.
+fn same_outages(new: &ImagePullPolicyStatus, old: &ImagePullPolicyStatus) -> bool {
+    let which = |status: &ImagePullPolicyStatus| -> Vec<(String, Timestamp)> {
+        status.outages.iter().map(|outage| (outage.host.clone(), outage.since_time)).collect()
+    };
+    which(new) == which(old)
 }
 
 /// Whether two statuses differ in no more than the checkpoint.
@@ -246,6 +254,7 @@ fn is_checkpoint_only(new: &ImagePullPolicyStatus, old: &ImagePullPolicyStatus) 
     let aligned = ImagePullPolicyStatus {
         failing: old.failing.clone(),
         silent_pulls: old.silent_pulls,
+        outages: if same_outages(new, old) { old.outages.clone() } else { new.outages.clone() },
         ..new.clone()
     };
     aligned == *old

@@ -46,6 +46,11 @@ impl Runs {
         }
     }
 
+    /// When the oldest failure that is known was published.
+    pub fn first(&self) -> Option<Timestamp> {
+        self.0.iter().map(|run| run.first).min()
+    }
+
     /// Adds what failed later.
     pub fn append(&mut self, later: Self) {
         for run in later.0 {
@@ -128,11 +133,19 @@ mod tests {
     }
 
     #[test]
+    fn failures_with_one_cause_are_one_run_however_many() {
+        let runs = runs(&[(Cause::NotFound, 5); 100]);
+        assert_eq!((runs.0.len(), runs.failed_pulls()), (1, 100));
+    }
+
+    #[test]
     fn a_cap_takes_from_the_oldest() {
         let mut runs = runs(&[(Cause::NotFound, 0), (Cause::NotFound, 10), (Cause::Unknown, 30)]);
         runs.cap(2);
         assert_eq!(runs.failed_pulls(), 2);
         assert_eq!(runs.newest_cause(), Some(Cause::Unknown));
+        runs.cap(0);
+        assert!(runs.is_empty());
     }
 
     #[test]

@@ -23,7 +23,10 @@ super::scenarios![
 const MOMENTS: [u64; 10] = [0, 2, 5, 10, 15, 25, 40, 80, 200, 1200];
 
 async fn killed_at_ten_moments_it_ends_in_the_same_state_with_one_action(stage: Stage) -> Outcome {
-    stage.policy("gpu", suspend_after(2)).await?;
+    let mut spec = suspend_after(2);
+    // Each life loses what it has reserved and not used.
+    spec["budget"] = json!({"actions": 1000});
+    stage.policy("gpu", spec).await?;
     let mut controller = stage.controller().await?;
     for (round, millis) in (1_u64..).zip(MOMENTS) {
         let stuck = stage.admitted(&format!("stuck-{millis}"), &stage.missing()).await?;

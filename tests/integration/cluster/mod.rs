@@ -7,6 +7,7 @@
 mod actions;
 mod authors;
 mod bad_input;
+mod brakes;
 mod crashes;
 mod people;
 mod requeues;
@@ -62,6 +63,7 @@ impl Shared {
             ("actions", actions::ALL),
             ("authors", authors::ALL),
             ("bad_input", bad_input::ALL),
+            ("brakes", brakes::ALL),
             ("crashes", crashes::ALL),
             ("people", people::ALL),
             ("requeues", requeues::ALL),

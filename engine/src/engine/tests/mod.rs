@@ -5,6 +5,7 @@
     reason = "a test picks the one variant that it is about"
 )]
 
+mod braking;
 mod counting;
 mod ending_pods;
 mod failing;
@@ -68,7 +69,11 @@ fn the_failed_pull_that_reaches_the_threshold_holds_the_job_and_then_everybody_i
     stage.fail(POD);
     let effects = stage.answer(Outcome::Applied);
     assert_eq!(short(&effects), ["hold Workload"]);
-    let Effect::Lever { target, patch, .. } = &effects[0] else { panic!("{effects:?}") };
+    let Some(Effect::Lever { target, patch, .. }) =
+        effects.iter().find(|effect| matches!(effect, Effect::Lever { .. }))
+    else {
+        panic!("{effects:?}")
+    };
     assert_eq!(patch.body["spec"], json!({"active": false}));
     assert!(target.resource_version.is_some(), "pinned to the version that was seen");
     let marks = marks_of(&effects);

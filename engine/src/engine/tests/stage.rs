@@ -29,6 +29,10 @@ pub(super) struct Stage {
     start: Timestamp,
     pub(super) open: Vec<(EffectId, Effect)>,
     version: u64,
+    /// The policy as the API server has it.
+    policy: Option<Value>,
+    /// Reservations of budget are answered by the story itself.
+    pub(super) by_hand: bool,
 }
 
 impl Stage {
@@ -53,6 +57,8 @@ impl Stage {
             start: "2026-11-24T08:00:00Z".parse().unwrap(),
             open: Vec::new(),
             version: 100,
+            policy: None,
+            by_hand: false,
         }
     }
 
@@ -64,9 +70,45 @@ impl Stage {
         Now { elapsed: self.elapsed, wall: self.start + self.elapsed }
     }
 
+    /// Reservations of budget are accepted at once, unless the story is about them.
     pub(super) fn give(&mut self, input: Input) {
-        let effects = self.engine.handle(input, self.now());
-        self.open.extend(effects);
+        let mut inputs = std::collections::VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for (id, effect) in self.engine.handle(input, self.now()) {
+                if matches!(effect, Effect::Reserve { .. }) && !self.by_hand {
+                    inputs.push_back(Input::Done(id, Outcome::Applied));
+                    inputs.extend(self.written(&effect));
+                } else {
+                    self.open.push((id, effect));
+                }
+            }
+        }
+    }
+
+    /// The policy as the watch shows it once this was written.
+    fn written(&mut self, effect: &Effect) -> Option<Input> {
+        let version = self.next_version();
+        let policy = self.policy.as_mut()?;
+        match effect {
+            Effect::WriteStatus { status, .. } => {
+                let budget = policy["status"].get("budget").cloned();
+                policy["status"] = json!(status);
+                policy["status"]["budget"] = budget.unwrap_or_else(|| json!({}));
+            }
+            Effect::Reserve { budget, .. } => policy["status"]["budget"] = json!(budget),
+            _ => return None,
+        }
+        policy["metadata"]["resourceVersion"] = json!(version);
+        Some(Input::Policy(Change::Seen(serde_json::from_value(policy.clone()).unwrap())))
+    }
+
+    fn land(&mut self, id: EffectId, effect: &Effect, outcome: Outcome) {
+        self.give(Input::Done(id, outcome));
+        if outcome.is_done()
+            && let Some(seen) = self.written(effect)
+        {
+            self.give(seen);
+        }
     }
 
     /// Lets time pass, deadline by deadline.
@@ -86,17 +128,28 @@ impl Stage {
         let mut given = Vec::new();
         while !self.open.is_empty() {
             let (id, effect) = self.open.remove(0);
+            self.land(id, &effect, outcome);
             given.push(effect);
             assert!(given.len() < 100, "it never comes to rest: {:?}", short(&given));
-            self.give(Input::Done(id, outcome));
+        }
+        given
+    }
+
+    /// The same for many effects.
+    pub(super) fn answer_all(&mut self, outcome: Outcome) -> Vec<Effect> {
+        let mut given = Vec::new();
+        while !self.open.is_empty() {
+            let (id, effect) = self.open.remove(0);
+            self.land(id, &effect, outcome);
+            given.push(effect);
         }
         given
     }
 
     /// Answers the first open effect alone.
     pub(super) fn give_next(&mut self, outcome: Outcome) {
-        let (id, _) = self.open.remove(0);
-        self.give(Input::Done(id, outcome));
+        let (id, effect) = self.open.remove(0);
+        self.land(id, &effect, outcome);
     }
 
     pub(super) fn next_version(&mut self) -> String {
@@ -109,12 +162,14 @@ impl Stage {
     }
 
     pub(super) fn policy_with_status(&mut self, spec: Value, status: Value) {
-        let policy: Policy = serde_json::from_value(json!({
+        let policy = json!({
             "metadata": {"name": "gpu", "namespace": "a", "uid": uid(0x9000), "generation": 1,
+                         "resourceVersion": self.next_version(),
                          "creationTimestamp": "2026-11-24T08:00:00Z"},
             "spec": spec, "status": status,
-        }))
-        .unwrap();
+        });
+        self.policy = Some(policy.clone());
+        let policy: Policy = serde_json::from_value(policy).unwrap();
         self.give(Input::Policy(Change::Seen(policy)));
     }
 
@@ -123,6 +178,7 @@ impl Stage {
             "metadata": {"name": "gpu", "namespace": "a", "uid": uid(0x9000)}, "spec": {},
         }))
         .unwrap();
+        self.policy = None;
         self.give(Input::Policy(Change::Gone(policy)));
     }
 
@@ -280,9 +336,10 @@ pub(super) fn short(effects: &[Effect]) -> Vec<String> {
                 format!("explain +{set} -{}", all.len() - set)
             }
             Effect::Publish(event) => format!("event {} {}", event.reason, event.action),
+            Effect::Reserve { budget, .. } => format!("reserve {}", budget.reserved),
             Effect::EndPod { .. } => "end Pod".to_owned(),
             Effect::ClearPod { .. } => "clear Pod".to_owned(),
-            other => format!("{other:?}"),
+            Effect::WriteStatus { .. } => "status".to_owned(),
         })
         .collect()
 }

@@ -1,0 +1,331 @@
+//! What holds the rules back: the budget, a registry that is down, a node of which others are better.
+
+use serde_json::{Value, json};
+
+use super::enforce;
+use super::stage::{JOB, POD, Stage, short, uid};
+use crate::api::ImagePullPolicyStatus;
+use crate::effect::{Effect, Outcome};
+use crate::input::{Change, Input};
+use crate::objects::{Job, Pod};
+
+const DOWN: &str = "failed to pull and unpack image: failed to do request: Head \"https://r.io/v2/\": dial tcp 10.0.0.1:443: connect: connection refused";
+const SECRET: &str = "failed to pull and unpack image: failed to authorize: failed to fetch oauth token: unexpected status: 401 Unauthorized";
+
+const GONE: &str = "Error response from daemon: manifest unknown: manifest unknown";
+
+/// A policy for Jobs that no queue manages, with one rule for all these causes.
+fn policy(pulls: u32, more: &Value) -> Value {
+    let mut spec = enforce(pulls);
+    spec["queues"] = json!([{"kind": "NoQueue"}]);
+    spec["rules"][0]["causes"] =
+        json!(["NotFound", "Unauthorized", "Network", "RegistryUnavailable"]);
+    for (field, value) in more.as_object().into_iter().flatten() {
+        spec[field] = value.clone();
+    }
+    spec
+}
+
+/// One of several Jobs, each with one Pod.
+#[derive(Clone, Copy)]
+struct One<'a> {
+    number: u128,
+    image: &'a str,
+    node: &'a str,
+}
+
+fn one(number: u128, image: &str) -> One<'_> {
+    One { number, image, node: "n1" }
+}
+
+impl One<'_> {
+    fn create(&self, stage: &mut Stage) {
+        let job: Job = serde_json::from_value(json!({
+            "metadata": {"name": format!("j{}", self.number), "namespace": "a",
+                         "uid": uid(JOB + self.number), "resourceVersion": stage.next_version()},
+            "status": {"startTime": "2026-11-24T08:00:00Z", "active": 1},
+        }))
+        .unwrap();
+        stage.give(Input::Job(Change::Seen(job)));
+        self.show(stage, &json!({"waiting": {"reason": "ContainerCreating"}}), "");
+    }
+
+    /// The Pod's container in this state; with an image id once it was pulled.
+    fn show(&self, stage: &mut Stage, container: &Value, image_id: &str) {
+        let wrote = jiff::Timestamp::from_second(stage.now().wall.as_second()).unwrap();
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": format!("p{}", self.number), "namespace": "a",
+                "uid": uid(POD + self.number), "resourceVersion": stage.next_version(),
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "j",
+                                     "uid": uid(JOB + self.number), "controller": true}],
+                "managedFields": [{"manager": "kubelet", "subresource": "status",
+                                   "time": wrote.to_string()}]},
+            "spec": {"nodeName": self.node, "containers": [
+                {"name": "main", "image": self.image, "imagePullPolicy": "Always"}]},
+            "status": {"phase": "Pending", "containerStatuses": [
+                {"name": "main", "imageID": image_id, "state": container}]},
+        }))
+        .unwrap();
+        stage.give(Input::Pod(Change::Seen(pod)));
+    }
+
+    fn fails(&self, stage: &mut Stage, message: &str) {
+        self.show(stage, &json!({"waiting": {"reason": "ErrImagePull", "message": message}}), "");
+    }
+
+    /// The next window, 20 s later.
+    fn fails_again(&self, stage: &mut Stage, message: &str) {
+        self.show(stage, &json!({"waiting": {"reason": "ImagePullBackOff"}}), "");
+        stage.wait(20);
+        self.fails(stage, message);
+    }
+
+    fn runs(&self, stage: &mut Stage) {
+        self.show(stage, &json!({"running": {}}), "sha256:1");
+    }
+}
+
+fn holds(effects: &[Effect]) -> usize {
+    short(effects).iter().filter(|effect| *effect == "hold Job").count()
+}
+
+fn last_status(effects: &[Effect]) -> ImagePullPolicyStatus {
+    super::status_of(effects).cloned().unwrap()
+}
+
+/// The policy's status once all is written that is due within two seconds.
+fn settled(stage: &mut Stage) -> ImagePullPolicyStatus {
+    let mut effects = stage.answer(Outcome::Applied);
+    stage.wait(2);
+    effects.extend(stage.answer(Outcome::Applied));
+    last_status(&effects)
+}
+
+/// So many Jobs that begin to fail within a second.
+fn failing<'a>(stage: &mut Stage, images: &'a [String], message: &str) -> Vec<One<'a>> {
+    let jobs: Vec<One<'_>> = (1..).zip(images).map(|(n, image)| one(n, image)).collect();
+    for job in &jobs {
+        job.create(stage);
+    }
+    stage.wait(1);
+    for job in &jobs {
+        job.fails(stage, message);
+    }
+    jobs
+}
+
+fn images(count: usize, image: impl Fn(usize) -> String) -> Vec<String> {
+    (0..count).map(image).collect()
+}
+
+#[test]
+fn slots_are_reserved_in_blocks_before_anything_is_done() {
+    let mut stage = Stage::new();
+    stage.by_hand = true;
+    stage.policy(policy(1, &json!({})));
+    stage.answer(Outcome::Applied);
+    let names = images(7, |n| format!("r.io/a/app:{n}"));
+    failing(&mut stage, &names, SECRET);
+    assert_eq!(short(&[stage.open[0].1.clone()]), ["reserve 5"]);
+    assert_eq!(stage.open.len(), 1, "nothing is done before");
+    stage.give_next(Outcome::Applied);
+    stage.answer(Outcome::Applied);
+    let held = stage.engine.cases.values().filter(|case| case.spent.is_some()).count();
+    assert_eq!(held, 7, "five out of one block, two out of the next");
+}
+
+#[test]
+fn the_slot_is_there_when_the_failed_pull_comes_that_reaches_the_threshold() {
+    let mut stage = Stage::new();
+    stage.by_hand = true;
+    stage.policy(policy(3, &json!({})));
+    stage.answer(Outcome::Applied);
+    let names = images(1, |_| "r.io/a/app:1".to_owned());
+    let jobs = failing(&mut stage, &names, SECRET);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "two more to come");
+    jobs[0].fails_again(&mut stage, SECRET);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["reserve 5"]);
+    jobs[0].fails_again(&mut stage, SECRET);
+    assert_eq!(short(&[stage.open[0].1.clone()]), ["hold Job"]);
+}
+
+#[test]
+fn a_reservation_that_somebody_was_faster_with_is_made_anew_on_what_is_seen_then() {
+    let mut stage = Stage::new();
+    stage.by_hand = true;
+    stage.policy(policy(1, &json!({})));
+    stage.answer(Outcome::Applied);
+    failing(&mut stage, &images(1, |_| "r.io/a/app:1".to_owned()), SECRET);
+    assert_eq!(short(&stage.answer(Outcome::Conflict)), ["reserve 5"]);
+    let budget = json!({"windowStartTime": stage.now().wall.to_string(), "reserved": 5});
+    stage.policy_with_status(policy(1, &json!({})), json!({"budget": budget}));
+    let effects = short(&stage.answer(Outcome::Applied));
+    assert!(effects.starts_with(&["reserve 10".to_owned()]), "{effects:?}");
+    assert!(effects.contains(&"hold Job".to_owned()), "{effects:?}");
+}
+
+#[test]
+fn what_the_budget_held_back_is_seen_and_done_in_the_next_window() {
+    let mut stage = Stage::new();
+    stage.policy(policy(1, &json!({"budget": {"actions": 2, "windowSeconds": 600}})));
+    let names = images(3, |n| format!("r.io/a/app{n}:1"));
+    let jobs = failing(&mut stage, &names, SECRET);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(holds(&effects), 2);
+    stage.wait(10);
+    let status = last_status(&stage.answer(Outcome::Applied));
+    let waits: Vec<_> = status.failing.iter().filter_map(|f| f.reason.as_deref()).collect();
+    assert!(waits.contains(&"Budget"), "{waits:?}");
+    jobs[2].fails_again(&mut stage, SECRET);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 0, "used up");
+    stage.wait(600);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 0, "time alone does nothing");
+    jobs[2].fails_again(&mut stage, SECRET);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 1);
+}
+
+#[test]
+fn a_sweep_with_one_typo_is_one_mistake() {
+    let mut stage = Stage::new();
+    let spec = policy(1, &json!({"budget": {"actions": 1, "windowSeconds": 600}}));
+    stage.policy(spec);
+    let names = images(30, |_| "r.io/team/app:missing".to_owned());
+    failing(&mut stage, &names, GONE);
+    let effects = stage.answer_all(Outcome::Applied);
+    assert_eq!(holds(&effects), 30);
+}
+
+#[test]
+fn what_an_earlier_life_has_reserved_counts_as_used() {
+    let mut stage = Stage::new();
+    let budget = json!({"windowStartTime": stage.now().wall.to_string(), "reserved": 20});
+    stage.policy_with_status(policy(1, &json!({})), json!({"budget": budget}));
+    failing(&mut stage, &images(1, |_| "r.io/a/app:1".to_owned()), SECRET);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 0);
+}
+
+#[test]
+fn a_registry_that_is_down_opens_its_breaker_and_nothing_is_stopped_for_it() {
+    let mut stage = Stage::new();
+    stage.policy(policy(2, &json!({})));
+    let names = images(5, |n| format!("r.io/a/app{n}:1"));
+    let jobs = failing(&mut stage, &names, DOWN);
+    let status = settled(&mut stage);
+    assert_eq!(status.outages.len(), 1);
+    assert_eq!((status.outages[0].host.as_str(), status.outages[0].distinct_jobs), ("r.io", 5));
+    for job in &jobs {
+        job.fails_again(&mut stage, DOWN);
+    }
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(holds(&effects), 0);
+    let status = last_status(&effects);
+    assert!(status.failing.iter().all(|f| f.reason.as_deref() == Some("Outage")), "{status:?}");
+
+    // Another registry is well: what fails there is stopped.
+    let other = one(50, "other.io/team/app:missing");
+    other.create(&mut stage);
+    stage.wait(1);
+    other.fails(&mut stage, GONE);
+    other.fails_again(&mut stage, GONE);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 1);
+
+    // One of the stuck jobs gets its image: the registry is back.
+    jobs[0].runs(&mut stage);
+    let status = settled(&mut stage);
+    assert!(status.outages.is_empty());
+    jobs[1].fails_again(&mut stage, DOWN);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 1, "it fails on its own now");
+}
+
+#[test]
+fn one_misspelt_repository_opens_no_breaker_and_five_of_them_do() {
+    for (distinct, open) in [(1, false), (5, true)] {
+        let mut stage = Stage::new();
+        stage.policy(policy(9, &json!({})));
+        let names = images(12, |n| format!("r.io/a/app{}:tag{n}", n % distinct));
+        failing(&mut stage, &names, GONE);
+        let status = settled(&mut stage);
+        assert_eq!(!status.outages.is_empty(), open, "{distinct} repositories");
+    }
+}
+
+#[test]
+fn an_open_breaker_survives_a_restart_and_closes_when_nobody_asks_any_more() {
+    let mut stage = Stage::new();
+    let since = stage.now().wall.to_string();
+    let outages = json!([{"host": "r.io", "sinceTime": since, "distinctJobs": 7}]);
+    stage.policy_with_status(policy(1, &json!({})), json!({"outages": outages}));
+    let names = images(1, |_| "r.io/a/app:1".to_owned());
+    let jobs = failing(&mut stage, &names, DOWN);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 0);
+    stage.wait(1000);
+    assert!(last_status(&stage.answer(Outcome::Applied)).outages.is_empty());
+    jobs[0].fails_again(&mut stage, DOWN);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 1);
+}
+
+#[test]
+fn old_mistakes_that_a_start_finds_are_no_outage() {
+    let mut stage = Stage::new();
+    stage.policy(policy(1, &json!({})));
+    for n in 1..=6_u128 {
+        let image = format!("r.io/a/app{n}:missing");
+        let waits = json!({"waiting": {"reason": "ErrImagePull", "message": GONE}});
+        let mut pod = stage.pod_object(POD + n, waits);
+        pod.spec.containers[0].image.clone_from(&image);
+        pod.metadata.owner_references[0].uid = crate::objects::Uid::from_u128(JOB + n);
+        pod.metadata.creation_timestamp =
+            Some(stage.now().wall - jiff::SignedDuration::from_hours(20));
+        stage.give(Input::Pod(Change::Listed(pod)));
+    }
+    assert!(settled(&mut stage).outages.is_empty());
+}
+
+#[test]
+fn what_another_node_could_pull_is_the_node_s_fault() {
+    let mut stage = Stage::new();
+    stage.policy(policy(2, &json!({})));
+    let image = "r.io/a/app:1";
+    let (here, there) = (one(1, image), One { node: "n2", ..one(2, image) });
+    here.create(&mut stage);
+    stage.wait(1);
+    here.fails(&mut stage, GONE);
+    there.create(&mut stage);
+    stage.wait(2);
+    there.runs(&mut stage);
+    here.fails_again(&mut stage, GONE);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["event ImagePullFailed Report"]);
+    let told = effects.iter().any(
+        |effect| matches!(effect, Effect::Publish(event) if event.note.contains("another node")),
+    );
+    assert!(told, "{effects:?}");
+}
+
+#[test]
+fn what_needs_no_further_failure_is_done_when_the_brake_is_off() {
+    for brake in [
+        json!({"budget": {"actions": 1, "windowSeconds": 600}}),
+        json!({"outage": {"maxHoldSeconds": 600}}),
+    ] {
+        let mut stage = Stage::new();
+        let mut spec = policy(1, &brake);
+        spec["rules"][0]["causes"] = json!(["InvalidReference"]);
+        let since = stage.now().wall.to_string();
+        let outages = json!([{"host": "R.io", "sinceTime": since, "distinctJobs": 7}]);
+        let used = json!({"windowStartTime": since, "reserved": 1});
+        stage.policy_with_status(spec, json!({"outages": outages, "budget": used}));
+        let job = one(1, "R.io/a:b:c");
+        job.create(&mut stage);
+        job.show(
+            &mut stage,
+            &json!({"waiting": {"reason": "InvalidImageName", "message":
+            "Failed to apply default image tag \"R.io/a:b:c\": invalid reference format"}}),
+            "",
+        );
+        stage.wait(580);
+        assert_eq!(holds(&stage.answer(Outcome::Applied)), 0, "{brake}");
+        stage.wait(700);
+        assert_eq!(holds(&stage.answer(Outcome::Applied)), 1, "{brake}");
+    }
+}
