@@ -5,6 +5,9 @@
 mod tests {
     use dislodge_engine::objects::Pod;
     use dislodge_engine::observe::observe;
+    use dislodge_engine::record::{Arrival, PodHistory};
+    use dislodge_engine::time::Now;
+    use dislodge_engine::timing::Timing;
 
     fn pod(state: &str) -> Pod {
         serde_json::from_str(&format!(
@@ -19,12 +22,21 @@ mod tests {
         .unwrap()
     }
 
+    /// Observes the Pod, and records what it says.
     fn allocations(pod: &Pod) -> u64 {
-        allocation_counter::measure(|| assert!(observe(pod).is_some())).count_total
+        let wall = "2026-01-01T00:00:00Z".parse().unwrap();
+        let now = Now { elapsed: std::time::Duration::ZERO, wall };
+        let arrival = Arrival { listed: false, wrote: Some(wall) };
+        let mut history = PodHistory::default();
+        let measured = allocation_counter::measure(|| {
+            let seen = observe(pod).unwrap();
+            history.record(&seen, arrival, now, &Timing::kubelet(), |_| None);
+        });
+        measured.count_total
     }
 
     #[test]
-    fn observing_a_pod_that_is_well_allocates_nothing() {
+    fn a_pod_that_is_well_allocates_nothing() {
         assert_eq!(allocations(&pod(r#"{"running": {}}"#)), 0);
         assert_eq!(allocations(&pod(r#"{"waiting": {"reason": "ContainerCreating"}}"#)), 0);
     }

@@ -21,7 +21,7 @@ pub(super) fn blank(text: &str, image: &str) -> Vec<u8> {
     Lexer {
         bytes: &mut bytes,
         at: 0,
-        quoted_until: None,
+        quoted_until: [None; 2],
         code_until: None,
         before: [Word::default(); 2],
         names: false,
@@ -90,8 +90,8 @@ struct Word {
 struct Lexer<'b> {
     bytes: &'b mut Vec<u8>,
     at: usize,
-    /// Inside of a quoted text, up to its closing quote.
-    quoted_until: Option<usize>,
+    /// Inside of a quoted text, up to its closing quote, and of one with escaped quotes in it.
+    quoted_until: [Option<usize>; 2],
     /// The quoted text before was the key `code`, up to here.
     code_until: Option<usize>,
     /// The two words before, the nearest first.
@@ -122,17 +122,15 @@ impl Lexer<'_> {
     fn quote(&mut self) {
         let start = self.at + 1;
         self.at = start;
-        if self.quoted_until == Some(start - 1) {
-            self.quoted_until = None;
+        if self.quoted_until.contains(&Some(start - 1)) {
             return;
         }
         let escaped = start >= 2 && self.byte(start - 2) == Some(b'\\');
         let Some(end) = self.closing(start, escaped) else { return };
         let content = self.bytes.get(start..end).unwrap_or_default();
         if content.iter().any(u8::is_ascii_whitespace) {
-            if !escaped {
-                self.quoted_until = Some(end);
-            }
+            let [plain, inner] = self.quoted_until;
+            self.quoted_until = if escaped { [plain, Some(end + 1)] } else { [Some(end), inner] };
             return;
         }
         let is_key = content == b"code";
@@ -220,11 +218,8 @@ impl Lexer<'_> {
     /// Whether a word only names something.
     fn is_name(&mut self, word: Word) -> bool {
         let listed = self.names && self.is_listed(word);
-        let text = self.text(word);
-        if text.is_empty() || text.first() == Some(&BLANK) {
-            return false;
-        }
-        listed || has_shape(text, self.bytes.get(word.end..)) || self.is_announced(word)
+        let shaped = has_shape(self.text(word), self.bytes.get(word.end..));
+        listed || shaped || self.is_announced(word)
     }
 
     /// What stands between the word before and this one.
@@ -299,17 +294,15 @@ fn ends_url(byte: u8) -> bool {
 }
 
 fn is_url(word: &[u8]) -> bool {
-    word.iter().zip(word.iter().skip(1)).any(|pair| pair == (&b'/', &b'/'))
-        && word.windows(3).any(|window| window == b"://")
+    word.windows(3).any(|three| matches!(three, [b':', b'/', b'/']))
 }
 
 /// Whether a word has the shape of a reference, URL, host, address, digest, path or media type.
 fn has_shape(word: &[u8], after: Option<&[u8]>) -> bool {
-    let (mut shaped, mut hexadecimal, mut digits) = (false, true, 0);
+    let (mut shaped, mut hexadecimal) = (false, true);
     for (at, byte) in word.iter().enumerate() {
         match byte {
-            b'0'..=b'9' => digits += 1,
-            b'a'..=b'f' | b'A'..=b'F' => {}
+            b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' => {}
             b'/' | b'@' => shaped = true,
             b':' | b'.' if at > 0 => shaped = true,
             b'%' => shaped |= word.get(at..).is_some_and(is_percent_encoded),
@@ -321,7 +314,7 @@ fn has_shape(word: &[u8], after: Option<&[u8]>) -> bool {
     if shaped && word.eq_ignore_ascii_case(b"i/o") && timeout() {
         return false;
     }
-    shaped || hexadecimal && word.len() >= 8 && digits > 0
+    shaped || hexadecimal && word.len() >= 8
 }
 
 fn is_percent_encoded(text: &[u8]) -> bool {

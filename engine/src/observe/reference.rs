@@ -21,8 +21,7 @@ fn normal(image: &str) -> String {
     } else {
         path.to_owned()
     };
-    let name_end = path.rfind('/').map_or(0, |slash| slash + 1);
-    let tagged = path.get(name_end..).is_some_and(|last| last.contains([':', '@']));
+    let tagged = path.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
     if tagged { format!("{host}/{path}") } else { format!("{host}/{path}:latest") }
 }
 
@@ -119,6 +118,7 @@ mod tests {
             ("failed to resolve image: r.io/a:1: not found", "r.io/a:2", true),
             ("failed to resolve image: unexpected status", "r.io/a:2", false),
             ("initializing source docker://r.io/a:1: x", "r.io/a:2", true),
+            ("initializing source docker://r.io/a:2: x", "r.io/a:2", false),
             ("initializing source docker://registry.example/a:1: x", "a:1", false),
             (r#"couldn't parse image name "r.io/A:1""#, "r.io/a:2", true),
             (

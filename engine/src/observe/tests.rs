@@ -86,6 +86,17 @@ fn one_container_says_what_its_image_does() {
 }
 
 #[test]
+fn a_container_that_has_run_already_has_its_image_whatever_it_waits_for() {
+    let spec = json!({"containers": [{"name": "main", "image": "r.io/a:1"}]});
+    for reason in ["", "ContainerCreating", "PodInitializing", "SomethingNew"] {
+        let waiting = json!({"waiting": {"reason": reason}});
+        let main = json!({"name": "main", "imageID": "r.io/a@sha256:00", "state": waiting});
+        let status = json!({"containerStatuses": [main]});
+        assert_eq!(standings(&pod(spec.clone(), status)), ["r.io/a:1=Pulled"], "{reason}");
+    }
+}
+
+#[test]
 fn the_name_of_an_image_is_no_evidence() {
     let spec = json!({"containers": [{"name": "main", "image": "r.io/manifest unknown/a:1"}]});
     let message = "failed to pull r.io/manifest unknown/a:1: connection reset";

@@ -78,3 +78,36 @@ impl Vacated {
         self.0.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cause::Cause;
+    use crate::record::Run;
+
+    fn left() -> Vacated {
+        let at = Timestamp::UNIX_EPOCH;
+        let run = Run { cause: Cause::NotFound, failed_pulls: 3, first: at, last: at };
+        let pod = Uid::from_u128(1);
+        let mut vacated = Vacated::default();
+        let track = Track::of(Runs::of(run));
+        vacated.leave((pod, Place::default()), at, "r.io/a:1".into(), track);
+        vacated
+    }
+
+    #[test]
+    fn a_count_has_one_heir_and_only_of_its_image() {
+        let mut vacated = left();
+        assert_eq!(vacated.take("r.io/b:1", Place::default()), None);
+        let runs = vacated.take("r.io/a:1", Place::default());
+        assert_eq!(runs.map(|runs| runs.failed_pulls()), Some(3));
+        assert_eq!(vacated.take("r.io/a:1", Place::default()), None);
+    }
+
+    #[test]
+    fn what_is_forgotten_has_no_heir() {
+        let mut vacated = left();
+        vacated.clear();
+        assert_eq!(vacated.take("r.io/a:1", Place::default()), None);
+    }
+}

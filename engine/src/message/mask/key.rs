@@ -53,9 +53,7 @@ pub(super) fn holds(key: &str) -> Option<Holds> {
 
 /// Whether an element of this name in XML holds a secret, as `SignatureProvided` does.
 pub(super) fn is_secret_element(name: &str) -> bool {
-    plain(name).is_some_and(|name| {
-        ENDINGS.iter().any(|ending| name.contains(ending)) && !name.contains("tosign")
-    })
+    plain(name).is_some_and(|name| ENDINGS.iter().any(|ending| name.contains(ending)))
 }
 
 fn plain(key: &str) -> Option<String> {

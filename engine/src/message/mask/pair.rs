@@ -92,7 +92,7 @@ impl Key<'_> {
             return self.after_scheme();
         }
         if self.before() == b'<' && self.byte(self.end) == b'>' {
-            let end = run_end(self.text, self.end + 1, |b| b != b'<');
+            let end = run_end(self.text, self.end, |b| b != b'<');
             return is_secret_element(name).then_some(self.end + 1..end);
         }
         let is_quoted = is_quote(self.before()) && self.byte(self.end) == self.before();
@@ -151,22 +151,21 @@ impl Key<'_> {
             None
         };
         // Quotes do not go beyond a line.
-        let end = end.filter(|&end| end >= start && !self.part(start..end).contains('\n'));
+        let end = end.filter(|&end| !self.part(start..end).contains('\n'));
         let secret = start..end.unwrap_or_else(|| self.line_end(start));
         (!secret.is_empty()).then_some(secret)
     }
 
     /// A value in quotes.
     fn quoted(&self, open: usize, sign: &Sign) -> Option<Range<usize>> {
-        if sign.is_equal || sign.is_quoted || self.is_label() {
+        if sign.is_equal || self.is_label() {
             // A text that was cut off may end within a quote.
             let end = self.view.closing(open, self.text.len()).unwrap_or(self.text.len());
             return Some(open + 1..end);
         }
-        let end = self.view.closing(open, open + MOST_QUOTED)?;
-        let value = self.part(open + 1..end);
-        let is_name = value.contains(['/', ' ']) || self.name().ends_with("ecret");
-        (!is_name).then_some(open + 1..end)
+        let value = open + 1..self.view.closing(open, MOST_QUOTED)?;
+        let is_plain = !self.part(value.clone()).contains(['/', ' ']);
+        (is_plain && !self.name().ends_with("ecret")).then_some(value)
     }
 
     /// Whether a value is one that stands after a colon without quotes, and not how a sentence goes
@@ -240,7 +239,7 @@ impl Key<'_> {
         }
         let quote = is_quote(self.byte(at)).then_some(at);
         let value = match quote {
-            Some(open) => open + 1..self.view.closing(open, open + MOST_QUOTED)?,
+            Some(open) => open + 1..self.view.closing(open, MOST_QUOTED)?,
             None => at..at + self.value(at).trim_end_matches([':', '.']).len(),
         };
         let word = self.part(value.clone());

@@ -21,15 +21,16 @@ fn is_number(text: &str) -> bool {
 /// What stands before the `@` after `://`.
 fn find_users(text: &str, secrets: &mut Vec<Range<usize>>) {
     const SIGN: &str = "://";
-    let next = |from: usize| Some(from + text.get(from..)?.find(SIGN)? + SIGN.len());
+    let next = |from: usize| Some(from + text.get(from..)?.find(SIGN)?);
     let mut end = 0;
-    let mut authority = next(0);
-    while let Some(start) = authority {
-        authority = next(start);
-        if end < start {
+    let mut sign = next(0);
+    while let Some(at) = sign {
+        let start = at + SIGN.len();
+        sign = next(start);
+        if end <= start {
             end = run_end(text, start, |b| !ends_url(b));
         }
-        let segment = start..end.min(authority.map_or(end, |next| next - SIGN.len())).max(start);
+        let segment = start..sign.map_or(end, |next| end.min(next));
         let url = text.get(quoted(text, start).unwrap_or(segment)).unwrap_or_default();
         let host = url.get(..url.find(['/', '?', '#']).unwrap_or(url.len())).unwrap_or_default();
         // `http://bob:pa/ss@proxy`: then the first slash does not end the authority.
@@ -37,7 +38,7 @@ fn find_users(text: &str, secrets: &mut Vec<Range<usize>>) {
         let is_odd = port.is_some_and(|port| !is_number(port)) && !host.starts_with('[');
         let within = if is_odd || user_end(host).is_some() { url } else { host };
         let user = user_end(within).or_else(|| {
-            user_end(url).filter(|&at| port.is_some() && url.get(at + 1..).is_some_and(is_proxy))
+            user_end(url).filter(|&at| port.is_some() && url.get(at..).is_some_and(is_at_proxy))
         });
         secrets.extend(user.map(|at| start..start + at));
     }
@@ -56,9 +57,9 @@ fn quoted(text: &str, start: usize) -> Option<Range<usize>> {
     Some(start..start + rest.position(|b| b == quote)?)
 }
 
-/// `proxy:3128`
-fn is_proxy(text: &str) -> bool {
-    let text = text.trim_end_matches([':', '.', ',', ')', '/']);
+/// `@proxy:3128`
+fn is_at_proxy(text: &str) -> bool {
+    let text = text.trim_start_matches('@').trim_end_matches([':', '.', ',', ')', '/']);
     text.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && !host.contains('/') && matches!(port.len(), 2..=5) && is_number(port)
     })
@@ -90,7 +91,7 @@ fn find_accounts(text: &str, secrets: &mut Vec<Range<usize>>) {
         let start = run_end(text, at, is_gap);
         at = run_end(text, start, |b| !is_gap(b));
         let word = text.get(start..at).unwrap_or_default();
-        if !word.contains('@') || word.contains("://") {
+        if word.contains("://") {
             continue;
         }
         let Some(end) = user_end(word) else { continue };

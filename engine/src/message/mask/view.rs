@@ -62,13 +62,13 @@ impl<'t> View<'t> {
         self.start(at + 1) - self.start(at)
     }
 
-    /// Where the quote at `open` ends, if it does before `limit`. A quote that is escaped more
+    /// Where the quote at `open` ends, if it does within so many bytes. A quote that is escaped more
     /// deeply belongs to what is quoted.
-    pub(super) fn closing(&self, open: usize, limit: usize) -> Option<usize> {
+    pub(super) fn closing(&self, open: usize, most: usize) -> Option<usize> {
         let quote = *self.text.as_bytes().get(open)?;
-        let rest = self.text.as_bytes().get(open + 1..limit.min(self.text.len()))?;
+        let rest = self.text.as_bytes().get(open + 1..)?;
         let closes = |&at: &usize| self.depth(at) <= self.depth(open);
-        let quotes = rest.iter().enumerate().filter(|&(_, &b)| b == quote);
+        let quotes = rest.iter().take(most).enumerate().filter(|&(_, &b)| b == quote);
         quotes.map(|(at, _)| open + 1 + at).find(closes)
     }
 }

@@ -170,12 +170,42 @@ fn an_event_that_took_its_time_leaves_the_rest_of_the_moment() {
 
 #[test]
 fn a_write_from_the_future_opens_no_moment_and_says_why() {
+    for (wrote, moment) in [(28, Ok(())), (29, Err(Closed::ClockSkew))] {
+        let mut told = Told::new();
+        told.seen(1, window()).seen(14, back_off());
+        let arrival = Arrival { listed: false, wrote: Some(Told::now(wrote).wall) };
+        let seen = showing(window());
+        told.history.record(&seen, arrival, Told::now(27), &Timing::kubelet(), |_| None);
+        assert_eq!(told.moment(27), moment, "written at {wrote}, seen at 27");
+    }
+}
+
+#[test]
+fn a_forgiven_window_that_is_still_open_does_not_count_again() {
     let mut told = Told::new();
-    told.seen(1, window()).seen(14, back_off());
-    let seen = showing(window());
-    let arrival = Arrival { listed: false, wrote: Some(Told::now(30).wall) };
-    told.history.record(&seen, arrival, Told::now(27), &Timing::kubelet(), |_| None);
-    assert_eq!(told.moment(27), Err(Closed::ClockSkew));
+    told.seen(1, window());
+    told.history.forgive();
+    assert!(told.history.track(IMAGE).unwrap().runs.is_empty());
+    told.seen(2, window());
+    assert_eq!(told.counted, 1);
+    told.seen(14, back_off()).seen(27, window());
+    assert_eq!(told.counted, 2);
+}
+
+#[test]
+fn an_image_is_newly_pulled_once() {
+    let image = |image, standing| ImageSeen { image, container: "main", standing, always: false };
+    let mut history = PodHistory::default();
+    for (a, b, newly) in [
+        (Standing::Wanted, Standing::Wanted, vec![]),
+        (Standing::Wanted, Standing::Pulled, vec!["b"]),
+        (Standing::Pulled, Standing::Pulled, vec!["a"]),
+        (Standing::Pulled, Standing::Pulled, vec![]),
+    ] {
+        let images = [image("a", a), image("b", b)].into_iter().collect();
+        let seen = Observation { images, ..Observation::default() };
+        assert_eq!(history.newly_pulled(&seen).collect::<Vec<_>>(), newly, "{a:?} {b:?}");
+    }
 }
 
 #[test]
@@ -224,6 +254,17 @@ fn a_checkpoint_that_an_older_version_could_not_read_adds_nothing() {
         let track = told.history.track(IMAGE).unwrap();
         assert_eq!(track.runs.failed_pulls(), counted, "{held}");
     }
+}
+
+#[test]
+fn a_checkpoint_that_holds_as_much_as_was_seen_adds_nothing() {
+    let at = Told::now(1).wall;
+    let mut told = Told::new();
+    told.seen(20, window());
+    let run = Run { cause: Cause::NotFound, failed_pulls: 1, first: at, last: at };
+    told.history.restore(&showing(window()), 0, Runs::of(run));
+    let run = told.history.track(IMAGE).unwrap().runs.newest(&[Cause::NotFound]).unwrap();
+    assert_eq!((run.failed_pulls, run.last), (1, Told::now(20).wall));
 }
 
 /// Any standing that a status can show.
