@@ -7,7 +7,9 @@ mod stream;
 use std::time::Duration;
 
 use dislodge_engine::input::Input;
-use dislodge_engine::objects::{ClusterQueue, Job, LocalQueue, Node, Pod, Policy, Workload};
+use dislodge_engine::objects::{
+    ClusterQueue, CronJob, Job, LocalQueue, Node, Pod, Policy, Workload,
+};
 use kube::{Api, Client};
 
 use self::kinds::{Absence, Followed, Source, Versions};
@@ -74,6 +76,7 @@ pub fn start(context: &Context, tasks: &Tasks) {
     start_one::<ClusterQueue>(context, tasks);
     start_one::<Node>(context, tasks);
     start_one::<Workload>(context, tasks);
+    start_one::<CronJob>(context, tasks);
     start_one::<Job>(context, tasks);
     start_one::<Pod>(context, tasks);
 }

@@ -61,6 +61,8 @@ pub struct Engine {
     ledger: Ledger,
     /// Requeued jobs that are due and wait for quota.
     waiting_for_quota: BTreeSet<Uid>,
+    /// The CronJobs that make no new Job while an old one has not ended.
+    waiting_cron_jobs: BTreeSet<Uid>,
     /// The nodes' names.
     nodes: BTreeMap<Uid, String>,
     /// Names of nodes whose kubelets do not report: what is said of their Pods is not believed.
@@ -104,11 +106,12 @@ enum Due {
 
 /// What must be known whole before anything is done: acting on the absence of what has not been
 /// read yet is the classic mistake.
-const NEEDED: [Kind; 7] = [
+const NEEDED: [Kind; 8] = [
     Kind::Policy,
     Kind::LocalQueue,
     Kind::ClusterQueue,
     Kind::Workload,
+    Kind::CronJob,
     Kind::Job,
     Kind::Pod,
     Kind::Node,
@@ -129,6 +132,7 @@ impl Engine {
             waiting_for_quota: BTreeSet::new(),
             outages: Outages::default(),
             elsewhere: Elsewhere::default(),
+            waiting_cron_jobs: BTreeSet::new(),
             nodes: BTreeMap::new(),
             silent_nodes: BTreeSet::new(),
             cases: BTreeMap::new(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::effect::{EffectId, Outcome};
-use crate::objects::{ClusterQueue, Job, LocalQueue, Node, Pod, Policy, Workload};
+use crate::objects::{ClusterQueue, CronJob, Job, LocalQueue, Node, Pod, Policy, Workload};
 
 /// The kinds of objects that are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +12,8 @@ pub enum Kind {
     Pod,
     /// Jobs of the group `batch`.
     Job,
+    /// CronJobs.
+    CronJob,
     /// Kueue's Workloads.
     Workload,
     /// Kueue's LocalQueues.
@@ -30,6 +32,7 @@ impl Kind {
         match self {
             Self::Pod => "Pod",
             Self::Job => "Job",
+            Self::CronJob => "CronJob",
             Self::Workload => "Workload",
             Self::LocalQueue => "LocalQueue",
             Self::ClusterQueue => "ClusterQueue",
@@ -57,6 +60,8 @@ pub enum Input {
     Pod(Change<Pod>),
     /// A Job.
     Job(Change<Job>),
+    /// A CronJob.
+    CronJob(Change<CronJob>),
     /// A Workload.
     Workload(Change<Workload>),
     /// A LocalQueue.

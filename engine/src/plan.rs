@@ -27,6 +27,8 @@ pub struct Situation {
     pub outage: bool,
     /// A container of the job runs.
     pub running_peers: bool,
+    /// A CronJob makes no new Job while this one has not ended: held, it would block the schedule.
+    pub blocks_schedule: bool,
     /// Where the job was requeued as often as the policy allows: what is done in place of that.
     pub afterwards: Option<Action>,
     /// Where the job's author decides what becomes of Pods that are ended because of their image:
@@ -173,6 +175,8 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
         (Action::RequeueJob, Some(afterwards)) => afterwards,
         (action, _) => action,
     };
+    let blocks = action == Action::SuspendJob && situation.blocks_schedule;
+    let action = if blocks { Action::FailJob } else { action };
     let admission = match situation.admission {
         Admission::Since(admission) => admission,
         Admission::None => return Plan::Wait(Wait::Quota),
@@ -239,6 +243,7 @@ mod tests {
             node_local: false,
             outage: false,
             running_peers: false,
+            blocks_schedule: false,
             afterwards: None,
             author: None,
             moment: Ok(()),
@@ -256,7 +261,7 @@ mod tests {
 
     #[test]
     fn each_circumstance_has_its_say_and_no_other_is_asked_before_it() {
-        let rows: [(Change, &str); 24] = [
+        let rows: [(Change, &str); 26] = [
             (|_, _| {}, "act SuspendJob"),
             (|s, _| s.ignored = true, "report Ignored"),
             (|_, r| r.action = Action::Report, "report Report"),
@@ -295,6 +300,8 @@ mod tests {
                 "report RequeuesExhausted",
             ),
             (|s, _| s.afterwards = Some(Action::FailJob), "act SuspendJob"),
+            (|s, _| s.blocks_schedule = true, "act FailJob"),
+            (|s, r| (s.blocks_schedule, r.action) = (true, Action::RequeueJob), "act RequeueJob"),
             (|s, _| s.paused = true, "wait Paused"),
         ];
         for (n, (change, expected)) in rows.into_iter().enumerate() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dislodge_engine::api;
 use dislodge_engine::input::{Change, Input, Kind};
 use dislodge_engine::objects::{
-    ClusterQueue, Job, LocalQueue, Node, Object, Pod, Policy, Workload,
+    ClusterQueue, CronJob, Job, LocalQueue, Node, Object, Pod, Policy, Workload,
 };
 use kube::Client;
 use kube::core::{ApiResource, GroupVersionKind};
@@ -139,6 +139,23 @@ impl Followed for Job {
     }
 }
 
+impl Followed for CronJob {
+    const SOURCE: Source = Source {
+        kind: Kind::CronJob,
+        group: "batch",
+        versions: &["v1"],
+        plural: "cronjobs",
+        namespaced: true,
+        fields: None,
+        absence: Absence::Impossible,
+    };
+    const BUILT_IN: bool = true;
+
+    fn input(change: Change<Self>) -> Input {
+        Input::CronJob(change)
+    }
+}
+
 impl Followed for Workload {
     const SOURCE: Source = Source {
         kind: Kind::Workload,
@@ -225,9 +242,10 @@ impl Followed for Policy {
 }
 
 /// The kinds that the controller watches.
-pub const WATCHED: [Kind; 7] = [
+pub const WATCHED: [Kind; 8] = [
     Pod::SOURCE.kind,
     Job::SOURCE.kind,
+    CronJob::SOURCE.kind,
     Workload::SOURCE.kind,
     LocalQueue::SOURCE.kind,
     ClusterQueue::SOURCE.kind,

@@ -128,6 +128,10 @@ impl Engine {
                 paused: self.paused.is_some() || policy.paused.is_some(),
                 resumes: resumes(job, lever),
                 running_peers,
+                blocks_schedule: job
+                    .metadata
+                    .controller()
+                    .is_some_and(|owner| self.waiting_cron_jobs.contains(&owner.uid)),
                 afterwards: afterwards(&policy, job, lever),
                 author: job.spec.pod_failure_policy.as_ref().and_then(PodFailurePolicy::end_of_pod),
                 moment: image.moment,

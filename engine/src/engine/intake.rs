@@ -9,7 +9,7 @@ use crate::engine::{Due, Engine};
 use crate::input::{Change, Input, Kind};
 use crate::keys;
 use crate::lever::Lever;
-use crate::objects::{ClusterQueue, Job, LocalQueue, Node, Object, Pod, Uid, Workload};
+use crate::objects::{ClusterQueue, CronJob, Job, LocalQueue, Node, Object, Pod, Uid, Workload};
 use crate::observe::{Observation, observe};
 use crate::record::{Arrival, Place};
 use crate::time::Now;
@@ -23,6 +23,10 @@ impl Engine {
             }
             Input::Job(change) => {
                 self.change(Kind::Job, change, |e, job, _| e.put_job(job), Self::drop_job);
+            }
+            Input::CronJob(change) => {
+                let put = |engine: &mut Self, cron: CronJob, _| engine.put_cron_job(&cron);
+                self.change(Kind::CronJob, change, put, Self::drop_cron_job);
             }
             Input::Workload(change) => {
                 let put = |engine: &mut Self, workload, _| engine.put_workload(workload);
@@ -101,6 +105,7 @@ impl Engine {
             Kind::Workload => self.index.workload_uids().collect(),
             Kind::LocalQueue => self.local_queues.keys().copied().collect(),
             Kind::Policy => self.policy_states.values().map(|state| state.uid).collect(),
+            Kind::CronJob => self.waiting_cron_jobs.iter().copied().collect(),
             Kind::Node => self.nodes.keys().copied().collect(),
             Kind::ClusterQueue => self.cluster_queue_names.keys().copied().collect(),
         };
@@ -112,6 +117,7 @@ impl Engine {
                 Kind::Workload => self.drop_workload(uid),
                 Kind::LocalQueue => self.drop_queue(uid),
                 Kind::Policy => self.drop_policy(uid),
+                Kind::CronJob => self.drop_cron_job(uid),
                 Kind::Node => self.drop_node(uid),
                 Kind::ClusterQueue => self.drop_cluster_queue(uid),
             }
@@ -333,6 +339,18 @@ impl Engine {
     /// Jobs that wait for quota are to be looked at again.
     pub(super) fn quota_is_free(&mut self) {
         self.dirty_jobs.append(&mut self.waiting_for_quota);
+    }
+
+    fn put_cron_job(&mut self, cron: &CronJob) {
+        if cron.waits_for_its_jobs() {
+            self.waiting_cron_jobs.insert(cron.metadata.uid);
+        } else {
+            self.waiting_cron_jobs.remove(&cron.metadata.uid);
+        }
+    }
+
+    fn drop_cron_job(&mut self, uid: Uid) {
+        self.waiting_cron_jobs.remove(&uid);
     }
 
     fn put_node(&mut self, node: &Node) {

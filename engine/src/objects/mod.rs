@@ -4,6 +4,7 @@
 //! so that a Pod of 7 KB costs 3 KB for a moment and no memory afterwards.
 
 mod admission;
+mod cron_job;
 mod decode;
 mod failure_policy;
 mod job;
@@ -17,6 +18,7 @@ mod uid;
 mod workload;
 
 pub use admission::{Admission, Request, Requests, Usage};
+pub use cron_job::{CronJob, CronJobSpec};
 pub use failure_policy::{
     ExitCodes, PodConditionPattern, PodEnd, PodFailurePolicy, PodFailureRule,
 };
@@ -51,4 +53,4 @@ macro_rules! object {
         }
     )*};
 }
-object!(Pod, Job, Workload, LocalQueue, ClusterQueue, Policy, Node);
+object!(Pod, Job, CronJob, Workload, LocalQueue, ClusterQueue, Policy, Node);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use dislodge_testbed::JobPlan;
 use dislodge_testbed::queues::is_true;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt as _;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::json;
 
 use super::stage::{QUEUE, Stage, hold_of, policy, suspend_after, suspended};
@@ -21,6 +21,7 @@ super::scenarios![
     a_job_is_failed_after_its_quota_was_given_back,
     a_job_that_no_queue_manages_is_failed_with_three_pods,
     a_job_that_no_queue_manages_is_suspended_itself,
+    a_job_that_would_block_a_schedule_is_failed_in_place_of_suspended,
     the_older_of_two_policies_governs_and_the_younger_says_so,
 ];
 
@@ -185,6 +186,32 @@ async fn a_job_that_no_queue_manages_is_suspended_itself(stage: Stage) -> Outcom
     check(job.annotations().get("dislodge.dev/resumes").is_some_and(|n| n == "1"), || {
         format!("{:?}", job.annotations())
     })
+}
+
+async fn a_job_that_would_block_a_schedule_is_failed_in_place_of_suspended(
+    stage: Stage,
+) -> Outcome {
+    let mut spec = suspend_after(2);
+    spec["queues"] = json!([{"kind": "NoQueue"}]);
+    stage.policy("free", spec).await?;
+    let _controller = stage.controller().await?;
+    // Suspended, so that it makes no Job of its own: the test makes it.
+    let cron = json!({
+        "apiVersion": "batch/v1", "kind": "CronJob",
+        "metadata": {"name": "nightly"},
+        "spec": {"schedule": "0 0 * * *", "suspend": true, "concurrencyPolicy": "Forbid",
+            "jobTemplate": {"spec": {"template": {"spec": {"restartPolicy": "Never",
+                "containers": [{"name": "main", "image": stage.missing()}]}}}}},
+    });
+    let cron: CronJob = serde_json::from_value(cron)?;
+    let cron = stage.tenant.api::<CronJob>().create(&PostParams::default(), &cron).await?;
+    let owner = json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly",
+                        "uid": cron.uid(), "controller": true}]);
+    let plan = JobPlan::new("tonight", &stage.missing());
+    stage.create(&plan.with(json!({"metadata": {"ownerReferences": owner}}))).await?;
+    let job = stage.job_when("tonight", 60, "failed", |job| ended(job, "Failed").is_some()).await?;
+    let (reason, _) = ended(&job, "Failed").unwrap_or_default();
+    check(reason == "ImagePullFailed", || reason.to_owned())
 }
 
 async fn the_older_of_two_policies_governs_and_the_younger_says_so(stage: Stage) -> Outcome {

@@ -504,7 +504,7 @@ fn a_quiet_cluster_gets_no_writes() {
 #[test]
 fn kueue_may_come_later_and_nothing_is_done_while_its_workloads_are_being_listed() {
     let mut stage = Stage::unsynced();
-    for kind in [Kind::Policy, Kind::Job, Kind::Pod, Kind::Node] {
+    for kind in [Kind::Policy, Kind::Job, Kind::CronJob, Kind::Pod, Kind::Node] {
         stage.give(Input::ListBegun(kind));
         stage.give(Input::ListEnded(kind));
     }
