@@ -247,7 +247,6 @@ impl Key<'_> {
             name.starts_with("--") && holds(name).is_some() || name == "-p" && self.is_login;
         let lower = name.to_ascii_lowercase();
         let is_secret = match lower.as_str() {
-            _ if word.is_empty() => false,
             _ if is_flag => !word.starts_with('-'),
             "password" | "passwd" | "passphrase" | "token" => {
                 let is_last = self.spaces(value.end) >= self.text.len();

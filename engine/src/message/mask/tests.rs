@@ -264,6 +264,7 @@ const PLAIN: &[&str] = &[
     "token refresh-interval-for-registries is too low",
     "token r.io/team/app2:v1 is no image",
     "login failed with token handler",
+    "no password given",
     "logging in with password providers failed",
     "signing in with password denied",
     "the Bearer challenge was refused",
