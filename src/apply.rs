@@ -3,35 +3,90 @@
 //! Each write is sent once. One that is refused or gets no answer is decided anew by the engine,
 //! which by then may know better.
 
+use std::future::Future;
+use std::time::Duration;
+
 use dislodge_engine::effect::{Outcome, Patch, Target};
 
+use crate::clock::Clock;
 use crate::dispatch::Writer;
 use crate::request::{Accepted, Refused, Request};
 
-/// Patches an object, pinned as the target says.
+/// Patches an object, pinned as the target says, and not after `until`.
 ///
 /// # Errors
 ///
-/// Where the patch was refused or got no answer.
-pub async fn patch(target: &Target, patch: &Patch, writer: &Writer) -> Result<Accepted, Refused> {
-    Request::patch(target, patch, &writer.versions).send(&writer.client).await
+/// Where the patch was refused, came too late or got no answer.
+pub async fn patch(
+    target: &Target,
+    patch: &Patch,
+    until: Option<Duration>,
+    writer: &Writer,
+) -> Result<Accepted, Refused> {
+    let request = Request::patch(target, patch, &writer.versions);
+    in_time(until, &writer.clock, request.send(&writer.client)).await
 }
 
 /// Sets our condition on a Pod, then deletes the Pod as it was left by that: where the kubelet has
-/// written in between, the Pod may just have started, and stays.
+/// written in between, the Pod may just have started, and stays. Neither is done after `until`: while a
+/// pull runs the kubelet writes nothing, and the version would not tell.
 ///
 /// # Errors
 ///
-/// Where one of the two was refused or got no answer.
-pub async fn end_pod(target: &Target, patch: &Patch, writer: &Writer) -> Result<Accepted, Refused> {
-    let marked = self::patch(target, patch, writer).await?;
+/// Where one of the two was refused, came too late or got no answer.
+pub async fn end_pod(
+    target: &Target,
+    patch: &Patch,
+    until: Option<Duration>,
+    writer: &Writer,
+) -> Result<Accepted, Refused> {
+    let marked = self::patch(target, patch, until, writer).await?;
     let Some(version) = marked.resource_version.as_deref() else {
         // Without it the deletion could meet a Pod that has started.
-        return Err(Refused {
-            outcome: Outcome::Unavailable,
-            message: "the API server's answer to the patch names no resourceVersion".to_owned(),
-            retry_after: None,
-        });
+        let why = "the API server's answer to the patch names no resourceVersion";
+        return Err(Refused::unsent(Outcome::Unavailable, why));
     };
-    Request::delete(target, Some(version), &writer.versions).send(&writer.client).await
+    let request = Request::delete(target, Some(version), &writer.versions);
+    in_time(until, &writer.clock, request.send(&writer.client)).await
+}
+
+/// Sends only while the moment lasts, and waits for the answer no longer.
+async fn in_time(
+    until: Option<Duration>,
+    clock: &Clock,
+    send: impl Future<Output = Result<Accepted, Refused>>,
+) -> Result<Accepted, Refused> {
+    let Some(until) = until else { return send.await };
+    let left = until.saturating_sub(clock.elapsed());
+    if left.is_zero() {
+        return Err(Refused::unsent(Outcome::TooLate, "the safe moment was over"));
+    }
+    tokio::time::timeout(left, send).await.unwrap_or_else(|_| {
+        let why = format!("no answer in the {left:?} that were left of the safe moment");
+        Err(Refused::unsent(Outcome::Unavailable, why))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_sent_after_its_moment_nor_waited_for_beyond_it() {
+        let clock = Clock::start();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let sent = || Ok(Accepted { resource_version: None });
+        for (until, expected) in
+            [(None, Ok(())), (Some(4), Ok(())), (Some(3), Err(Outcome::TooLate))]
+        {
+            let until = until.map(Duration::from_secs);
+            let answer = in_time(until, &clock, ready(sent())).await;
+            assert_eq!(answer.map(drop).map_err(|refused| refused.outcome), expected, "{until:?}");
+        }
+        let answer = in_time(Some(Duration::from_secs(5)), &clock, pending()).await;
+        assert_eq!(answer.map_err(|refused| refused.outcome), Err(Outcome::Unavailable));
+        assert_eq!(clock.elapsed().as_secs(), 5);
+    }
 }

@@ -103,10 +103,13 @@ impl Dispatch {
 
 async fn perform(effect: &Effect, writer: &Writer) -> Result<Accepted, Refused> {
     match effect {
-        Effect::Lever { target, patch, .. } | Effect::ClearPod { target, patch } => {
-            apply::patch(target, patch, writer).await
+        Effect::Lever { target, patch, until, .. } => {
+            apply::patch(target, patch, *until, writer).await
         }
-        Effect::EndPod { target, patch } => apply::end_pod(target, patch, writer).await,
+        Effect::ClearPod { target, patch } => apply::patch(target, patch, None, writer).await,
+        Effect::EndPod { target, patch, until } => {
+            apply::end_pod(target, patch, *until, writer).await
+        }
         Effect::Explain { target, patch } => report::explain(target, patch, writer).await,
         Effect::Publish(event) => report::publish(event, writer).await,
         Effect::WriteStatus { target, status } => {
@@ -175,7 +178,7 @@ impl Line<'_> {
         match self.outcome {
             Outcome::Applied | Outcome::AlreadyDone if acts => line!(info),
             Outcome::Applied | Outcome::AlreadyDone => line!(debug),
-            Outcome::Conflict | Outcome::Gone => line!(info),
+            Outcome::Conflict | Outcome::Gone | Outcome::TooLate => line!(info),
             Outcome::Throttled | Outcome::Unavailable => line!(warn),
             Outcome::Forbidden | Outcome::Rejected => line!(error),
         }
@@ -198,7 +201,7 @@ fn parts(effect: &Effect) -> (&'static str, (TargetKind, &Key), Option<&Patch>) 
         (target.kind, &target.key)
     }
     match effect {
-        Effect::Lever { verb, target, patch } => {
+        Effect::Lever { verb, target, patch, .. } => {
             let name = match verb {
                 Verb::Hold => "Hold",
                 Verb::Resume => "Resume",
@@ -207,7 +210,7 @@ fn parts(effect: &Effect) -> (&'static str, (TargetKind, &Key), Option<&Patch>) 
             };
             (name, of(target), Some(patch))
         }
-        Effect::EndPod { target, patch } => ("EndPod", of(target), Some(patch)),
+        Effect::EndPod { target, patch, .. } => ("EndPod", of(target), Some(patch)),
         Effect::ClearPod { target, patch } => ("ClearPod", of(target), Some(patch)),
         Effect::Explain { target, patch } => ("Explain", of(target), Some(patch)),
         Effect::Publish(event) => ("Publish", of(&event.regarding), None),

@@ -8,7 +8,6 @@ use std::time::Duration;
 use dislodge_engine::input::Kind;
 
 use crate::clock::Clock;
-use crate::watch::kinds::WATCHED;
 
 /// How long the driver may go without a sign of life. It gives one every few seconds.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -41,7 +40,7 @@ struct Progress {
 impl Health {
     /// Nothing has been reached, nothing has been listed.
     pub fn new(clock: Clock) -> Self {
-        let kinds = WATCHED.iter().map(|kind| (*kind, Progress::default())).collect();
+        let kinds = Kind::ALL.iter().map(|kind| (*kind, Progress::default())).collect();
         let shared = Shared {
             reached: AtomicBool::new(false),
             pulse: AtomicU64::new(NEVER),
@@ -135,7 +134,7 @@ mod tests {
         assert!(missing.contains("Pod has not been listed yet: cannot list pods"), "{missing}");
         health.reached();
         health.beat();
-        for kind in WATCHED {
+        for kind in Kind::ALL {
             health.listed(kind);
         }
         assert_eq!(health.ready(), Ok(()));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use dislodge_engine::api::{BudgetUse, ImagePullPolicyStatus};
-use dislodge_engine::effect::{Event, Merge, Part, Patch, Target};
+use dislodge_engine::effect::{Event, Merge, Outcome, Part, Patch, Target};
 use serde_json::{Value, json};
 
 use crate::dispatch::Writer;
@@ -47,7 +47,7 @@ pub async fn write_status(
     writer: &Writer,
 ) -> Result<Accepted, Refused> {
     let Value::Object(mut fields) = json!(status) else {
-        return Err(Refused::unwritable("a status that is no object"));
+        return Err(Refused::unsent(Outcome::Rejected, "a status that is no object"));
     };
     fields.remove("budget"); // what a leader of before writes late must not set it back
     persistently(&Request::status(target, &fields, &writer.versions), writer).await

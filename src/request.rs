@@ -208,9 +208,9 @@ impl Refused {
         Self { outcome, message, retry_after: None }
     }
 
-    /// What cannot even be sent.
-    pub fn unwritable(what: &str) -> Self {
-        Self::new(Outcome::Rejected, what.to_owned())
+    /// A write that was refused before it was sent, or got no answer in time.
+    pub fn unsent(outcome: Outcome, why: impl Into<String>) -> Self {
+        Self::new(outcome, why.into())
     }
 
     /// Reads an answer that is no success.

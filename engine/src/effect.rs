@@ -1,5 +1,7 @@
 //! What the core wants done, as values, and how it can turn out.
 
+use std::time::Duration;
+
 use crate::api::{BudgetUse, ImagePullPolicyStatus};
 use crate::objects::{Key, Uid};
 
@@ -115,6 +117,9 @@ pub enum Effect {
         target: Target,
         /// What.
         patch: Patch,
+        /// The end of the safe moment that it is for, as [`crate::time::Now::elapsed`]: not to be
+        /// sent, nor waited for, any longer. `None`: it needs no moment.
+        until: Option<Duration>,
     },
     /// Set our condition on a Pod, then delete it, both pinned.
     EndPod {
@@ -122,6 +127,8 @@ pub enum Effect {
         target: Target,
         /// The condition.
         patch: Patch,
+        /// As with [`Effect::Lever`].
+        until: Option<Duration>,
     },
     /// Take our condition from a Pod that was not ended.
     ClearPod {
@@ -174,6 +181,8 @@ pub enum Outcome {
     Throttled,
     /// No answer, or a failing API server: it may have been done.
     Unavailable,
+    /// The safe moment was over before it could be sent.
+    TooLate,
 }
 
 impl Outcome {
@@ -188,7 +197,19 @@ impl Outcome {
             Self::Rejected => "Rejected",
             Self::Throttled => "Throttled",
             Self::Unavailable => "Unavailable",
+            Self::TooLate => "TooLate",
         }
+    }
+
+    /// Whether nothing was changed for sure: what was set aside for it is free again.
+    pub const fn is_refused(self) -> bool {
+        !self.is_done() && !matches!(self, Self::Unavailable)
+    }
+
+    /// Whether the version that a write was pinned to can be used once more: it was refused for
+    /// another reason than its age.
+    pub const fn spares_version(self) -> bool {
+        !self.is_done() && !matches!(self, Self::Conflict | Self::Gone)
     }
 
     /// Whether what was wanted is now so.

@@ -9,6 +9,7 @@ mod intake;
 mod pods;
 mod policies;
 mod requeue;
+mod slots;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,19 +105,6 @@ enum Due {
     Policy(Key),
 }
 
-/// What must be known whole before anything is done: acting on the absence of what has not been
-/// read yet is the classic mistake.
-const NEEDED: [Kind; 8] = [
-    Kind::Policy,
-    Kind::LocalQueue,
-    Kind::ClusterQueue,
-    Kind::Workload,
-    Kind::CronJob,
-    Kind::Job,
-    Kind::Pod,
-    Kind::Node,
-];
-
 impl Engine {
     /// A new engine that has seen nothing.
     pub fn new(config: Config) -> Self {
@@ -171,14 +159,22 @@ impl Engine {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Whether every kind that decisions rest on has been listed whole.
+    /// Whether every kind has been listed whole: acting on the absence of what has not been read yet is
+    /// the classic mistake.
     pub fn is_synced(&self) -> bool {
-        NEEDED.iter().all(|kind| self.synced.contains(kind) || self.absent.contains(kind))
+        Kind::ALL.iter().all(|kind| self.synced.contains(kind) || self.absent.contains(kind))
     }
 
     /// Whether effects may be given.
     fn may_act(&self, now: Now) -> bool {
         self.is_synced() && self.leader_until.is_some_and(|until| now.elapsed < until)
+    }
+
+    /// Has something looked at again at that time. Rounded up to a millisecond, so that a time of the
+    /// wall clock that is asked for again and again is kept once.
+    fn wake(&mut self, at: Duration, due: Due) {
+        let millis = u64::try_from(at.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        self.deadlines.insert((Duration::from_millis(millis), due));
     }
 
     fn pass_deadlines(&mut self, now: Now) {

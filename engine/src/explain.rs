@@ -14,7 +14,7 @@ use crate::lever::Annotations;
 use crate::message::mask;
 use crate::name::digest;
 use crate::objects::{Job, Meta, Uid};
-use crate::plan::Reported;
+use crate::plan::{NoReturn, Reported};
 
 /// The value of [`keys::THEN`] for a hold that leads to the end of the job.
 const FAIL: &str = "Fail";
@@ -102,13 +102,18 @@ impl HoldRecord {
         }
     }
 
-    /// The hold that takes this one's place where the job can't come back, because its Pods do not
-    /// end: another action, and so an id and a word of its own.
+    /// The hold that takes this one's place where the job can't come back: another action, and so an
+    /// id and a word of its own. `why` it can't, and for how long that was waited for.
     #[must_use]
-    pub fn in_its_place(&self, action: Action, waited: Duration, now: Timestamp) -> Self {
+    pub fn in_its_place(
+        &self,
+        action: Action,
+        (why, waited): (&str, Duration),
+        now: Timestamp,
+    ) -> Self {
         let id = digest(&[&self.id, &now.to_string()]);
         let sentence = format!(
-            "not requeued, its Pods have not ended for {} s; {}: {}",
+            "not requeued, {why} for {} s; {}: {}",
             waited.as_secs(),
             advice(action, None, self.cause, &id),
             what(&self.image, self.cause),
@@ -293,8 +298,13 @@ pub fn report_event(
         }
         Reported::Overridden => "Reported only: people have resumed it twice".to_owned(),
         Reported::Ignored => format!("Reported only: {} is set", keys::IGNORE),
-        Reported::RequeuesExhausted => {
+        Reported::NoReturn(NoReturn::Exhausted) => {
             "Reported only: it was requeued as often as the policy allows".to_owned()
+        }
+        Reported::NoReturn(NoReturn::RequestUnknown) => {
+            "Reported only: requeued, it could displace work that runs, as its queue preempts and \
+             what it asks for is not known"
+                .to_owned()
         }
         Reported::IgnoredByJob => {
             "Reported only: the Job's podFailurePolicy would make the Pod anew for ever".to_owned()

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::objects::{Job, Key, Uid, Workload};
 use crate::observe::registry_host;
@@ -10,7 +11,6 @@ use crate::record::{Place, PodHistory, Vacated};
 
 /// One Pod: what stays of it when its object is dropped.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 pub struct PodRow {
     /// Its name; the namespace is the job's.
     pub name: Box<str>,
@@ -28,9 +28,10 @@ pub struct PodRow {
     pub ending: bool,
     /// A list showed it first, so that nothing tells when it began to fail.
     pub listed: bool,
-    /// It carries our condition.
-    pub marked: bool,
-    /// Its version, while one of its images fails: what ends it is pinned to that.
+    /// Since when it has been seen to carry our condition, as [`crate::time::Now::elapsed`].
+    pub marked: Option<Duration>,
+    /// Its version, while one of its images fails or our condition is on it: what ends it, or takes
+    /// the condition away, is pinned to that.
     pub version: Option<Box<str>>,
     /// Its failed pulls.
     pub history: PodHistory,
@@ -163,7 +164,7 @@ impl Index {
                 running: false,
                 ending: false,
                 listed: false,
-                marked: false,
+                marked: None,
                 version: None,
                 history: PodHistory::default(),
             },

@@ -27,6 +27,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Pod,
+        Self::Job,
+        Self::CronJob,
+        Self::Workload,
+        Self::LocalQueue,
+        Self::ClusterQueue,
+        Self::Policy,
+        Self::Node,
+    ];
+
     /// Its name as the API has it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -29,8 +29,8 @@ pub struct Situation {
     pub running_peers: bool,
     /// A CronJob makes no new Job while this one has not ended: held, it would block the schedule.
     pub blocks_schedule: bool,
-    /// Where the job was requeued as often as the policy allows: what is done in place of that.
-    pub afterwards: Option<Action>,
+    /// Where the job can't be requeued: why, and what is done in place of that.
+    pub no_return: Option<(NoReturn, Action)>,
     /// Where the job's author decides what becomes of Pods that are ended because of their image:
     /// what that is.
     pub author: Option<PodEnd>,
@@ -103,12 +103,22 @@ pub enum Reported {
     Overridden,
     /// The job's owner does not want it.
     Ignored,
-    /// The job was requeued as often as the policy allows.
-    RequeuesExhausted,
+    /// The job can't be requeued.
+    NoReturn(NoReturn),
     /// The Job's `podFailurePolicy` would make the Pod anew for ever.
     IgnoredByJob,
     /// Somebody else runs the job.
     Foreign(Foreign),
+}
+
+/// Why a job can't be requeued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoReturn {
+    /// It was, as often as the policy allows.
+    Exhausted,
+    /// Its queue preempts, and what the job asks for is not known: its return could displace work
+    /// that runs.
+    RequestUnknown,
 }
 
 impl Plan<'_> {
@@ -144,7 +154,8 @@ impl Reported {
             Self::NodeLocal => "NodeLocal",
             Self::Overridden => "Overridden",
             Self::Ignored => "Ignored",
-            Self::RequeuesExhausted => "RequeuesExhausted",
+            Self::NoReturn(NoReturn::Exhausted) => "RequeuesExhausted",
+            Self::NoReturn(NoReturn::RequestUnknown) => "RequestUnknown",
             Self::IgnoredByJob => "IgnoredByJob",
             Self::Foreign(Foreign::MultiKueueWorker) => "MultiKueueWorker",
             Self::Foreign(Foreign::ForeignManager) => "ForeignManager",
@@ -154,6 +165,11 @@ impl Reported {
 
 /// People have the last word: after so many resumes a job is only reported.
 pub const MOST_RESUMES: u32 = 2;
+
+/// What is done in place of a hold that would block a CronJob's schedule.
+pub const fn lasting(action: Action, blocks_schedule: bool) -> Action {
+    if blocks_schedule && matches!(action, Action::SuspendJob) { Action::FailJob } else { action }
+}
 
 /// Decides. Pure, total, and in the order in which a reader would ask.
 pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
@@ -169,14 +185,15 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     if situation.ignored {
         return report(Reported::Ignored);
     }
-    let action = match (rule.action, situation.afterwards) {
+    let action = match (rule.action, situation.no_return) {
         (Action::Report, _) => return report(Reported::Rule),
-        (Action::RequeueJob, Some(Action::Report)) => return report(Reported::RequeuesExhausted),
-        (Action::RequeueJob, Some(afterwards)) => afterwards,
+        (Action::RequeueJob, Some((why, Action::Report))) => {
+            return report(Reported::NoReturn(why));
+        }
+        (Action::RequeueJob, Some((_, afterwards))) => afterwards,
         (action, _) => action,
     };
-    let blocks = action == Action::SuspendJob && situation.blocks_schedule;
-    let action = if blocks { Action::FailJob } else { action };
+    let action = lasting(action, situation.blocks_schedule);
     let admission = match situation.admission {
         Admission::Since(admission) => admission,
         Admission::None => return Plan::Wait(Wait::Quota),
@@ -244,7 +261,7 @@ mod tests {
             outage: false,
             running_peers: false,
             blocks_schedule: false,
-            afterwards: None,
+            no_return: None,
             author: None,
             moment: Ok(()),
         };
@@ -257,6 +274,10 @@ mod tests {
             Plan::EndPod { .. } => "end the Pod".to_owned(),
             Plan::Act { action, .. } => format!("act {action:?}"),
         }
+    }
+
+    const fn exhausted(afterwards: Action) -> (NoReturn, Action) {
+        (NoReturn::Exhausted, afterwards)
     }
 
     #[test]
@@ -292,14 +313,19 @@ mod tests {
             (|s, _| s.author = Some(PodEnd::Ignored), "act SuspendJob"),
             (|_, r| r.action = Action::RequeueJob, "act RequeueJob"),
             (
-                |s, r| (s.afterwards, r.action) = (Some(Action::FailJob), Action::RequeueJob),
+                |s, r| {
+                    (s.no_return, r.action) =
+                        (Some(exhausted(Action::FailJob)), Action::RequeueJob);
+                },
                 "act FailJob",
             ),
             (
-                |s, r| (s.afterwards, r.action) = (Some(Action::Report), Action::RequeueJob),
+                |s, r| {
+                    (s.no_return, r.action) = (Some(exhausted(Action::Report)), Action::RequeueJob);
+                },
                 "report RequeuesExhausted",
             ),
-            (|s, _| s.afterwards = Some(Action::FailJob), "act SuspendJob"),
+            (|s, _| s.no_return = Some(exhausted(Action::FailJob)), "act SuspendJob"),
             (|s, _| s.blocks_schedule = true, "act FailJob"),
             (|s, r| (s.blocks_schedule, r.action) = (true, Action::RequeueJob), "act RequeueJob"),
             (|s, _| s.paused = true, "wait Paused"),

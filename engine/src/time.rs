@@ -12,3 +12,10 @@ pub struct Now {
     /// The wall clock. It may jump: only for what is stored in objects and compared with them.
     pub wall: Timestamp,
 }
+
+impl Now {
+    /// How long it is until a time of the wall clock; nothing where it has come.
+    pub fn until(self, at: Timestamp) -> Duration {
+        Duration::try_from(at.duration_since(self.wall)).unwrap_or_default()
+    }
+}

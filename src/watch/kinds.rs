@@ -241,18 +241,6 @@ impl Followed for Policy {
     }
 }
 
-/// The kinds that the controller watches.
-pub const WATCHED: [Kind; 8] = [
-    Pod::SOURCE.kind,
-    Job::SOURCE.kind,
-    CronJob::SOURCE.kind,
-    Workload::SOURCE.kind,
-    LocalQueue::SOURCE.kind,
-    ClusterQueue::SOURCE.kind,
-    Node::SOURCE.kind,
-    Policy::SOURCE.kind,
-];
-
 /// The versions in which kinds with more than one are served: found by the watches, used by the
 /// writers. Clones share one value.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use budget::{Answer, Budget, Reserve, Slot};
 pub use elsewhere::Elsewhere;
-pub use outage::{Outages, Proof, State, repository};
+pub use outage::{Outages, Proof, State, counts, repository};
 
 /// A time later, or the end of time.
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {

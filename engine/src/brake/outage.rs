@@ -99,11 +99,7 @@ impl Outages {
         cause: Cause,
         at: Timestamp,
     ) -> bool {
-        let by_job = match cause.class() {
-            Class::Transient => true,
-            Class::Permanent | Class::Credentials => false,
-            Class::Node | Class::Unknown => return false,
-        };
+        let Some(by) = counted_by(cause) else { return false };
         if !self.namespaces.contains_key(namespace) {
             self.namespaces.insert(namespace.to_owned(), Namespace::default());
         }
@@ -112,10 +108,9 @@ impl Outages {
         let registry = known.registry(host, at);
         registry.noted = registry.noted.max(at);
         registry.failing.note(job, at, keep);
-        if by_job {
-            registry.jobs.note(job, at, keep)
-        } else {
-            registry.repositories.note(Arc::from(repository), at, keep)
+        match by {
+            By::Job => registry.jobs.note(job, at, keep),
+            By::Repository => registry.repositories.note(Arc::from(repository), at, keep),
         }
     }
 
@@ -302,6 +297,27 @@ impl Registry {
         self.open.insert(policy.to_owned(), opening);
         State::Open { since: opening.since, jobs: opening.jobs }
     }
+}
+
+/// What is counted of a failure.
+enum By {
+    /// Jobs: any job may meet it.
+    Job,
+    /// Repositories: one mistake is made in one of them.
+    Repository,
+}
+
+fn counted_by(cause: Cause) -> Option<By> {
+    match cause.class() {
+        Class::Transient => Some(By::Job),
+        Class::Permanent | Class::Credentials => Some(By::Repository),
+        Class::Node | Class::Unknown => None,
+    }
+}
+
+/// Whether a failure with this cause tells anything of the registry.
+pub fn counts(cause: Cause) -> bool {
+    counted_by(cause).is_some()
 }
 
 fn quiet(limits: &Outage) -> SignedDuration {

@@ -40,8 +40,8 @@ pub(super) struct Case {
     pub(super) reported: BTreeSet<Report>,
     /// Images for which mode Audit would have acted.
     pub(super) audited: BTreeSet<Arc<str>>,
-    /// Since when a job that is to come back waits for its Pods to end.
-    pub(super) lingering: Option<Duration>,
+    /// The hold of a job that is due and can't come back, and since when.
+    pub(super) stuck: Option<(String, Duration)>,
     /// The request to resume that was answered with a refusal.
     pub(super) refused: Option<String>,
     /// The refused request that was taken away.
@@ -50,10 +50,8 @@ pub(super) struct Case {
     pub(super) notes: BTreeMap<Arc<str>, Note>,
     /// The policy that counts the hold, while there is one.
     pub(super) held_by: Option<Key>,
-    /// Failed tries in a row, and when the next may be.
-    pub(super) tries: u32,
-    /// No effect before then.
-    pub(super) not_before: Option<Duration>,
+    /// The pauses after effects that were refused.
+    pub(super) pauses: Pauses,
     /// Where a safe moment is open: what is known of the Pod for the record of the action.
     pub(super) acting: Option<RecentAction>,
 }
@@ -96,8 +94,22 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-impl Case {
-    /// An effect was refused or lost: says when the next may be tried.
+/// Growing pauses between tries.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pauses {
+    /// Failed tries in a row.
+    tries: u32,
+    /// No try before then.
+    not_before: Option<Duration>,
+}
+
+impl Pauses {
+    /// Until when there is to be no try.
+    pub(super) fn end(&self, now: Duration) -> Option<Duration> {
+        self.not_before.filter(|at| *at > now)
+    }
+
+    /// A try was refused or lost: says when the next may be.
     pub(super) fn pause(&mut self, now: Duration) -> Duration {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.tries.min(12)).min(LONGEST_PAUSE);
         self.tries = self.tries.saturating_add(1);
@@ -106,10 +118,22 @@ impl Case {
         at
     }
 
-    /// An effect was carried out.
+    /// A try has succeeded, or somebody new asks.
     pub(super) fn proceed(&mut self) {
-        self.tries = 0;
-        self.not_before = None;
+        *self = Self::default();
+    }
+}
+
+impl Case {
+    /// What is left to be done once the job has ended or is gone: to tell of a Pod that was ended.
+    pub(super) fn close(&mut self) {
+        *self = Self {
+            busy: self.busy,
+            pauses: self.pauses,
+            slot: self.slot.take(),
+            to_tell: self.to_tell.take(),
+            ..Self::default()
+        };
     }
 
     /// Whether there is nothing to remember.
@@ -124,9 +148,9 @@ impl Case {
             && self.untold.is_none()
             && self.resumed.is_none()
             && self.refused.is_none()
-            && self.lingering.is_none()
+            && self.stuck.is_none()
             && self.ended.is_none()
             && self.to_tell.is_none()
-            && self.not_before.is_none()
+            && self.pauses.not_before.is_none()
     }
 }

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::api::{Action, Mode};
 use crate::effect::{Effect, Outcome, Target, Verb};
 use crate::engine::casebook::Case;
@@ -18,6 +20,7 @@ use crate::keys;
 use crate::lever::{Annotations, Lever, annotations_patch, finish_patch};
 use crate::objects::{Job, Key, Meta, Uid};
 use crate::quota::QuotaView;
+use crate::resolve::Effective;
 use crate::time::Now;
 
 /// `Some` where the hold decides what happens next, be it nothing.
@@ -122,6 +125,14 @@ impl Engine {
         Some((Step::Tell(hold.id.clone()), Effect::Explain { target: job_target(job), patch }))
     }
 
+    /// Whether nothing new may be done to a job that this policy holds.
+    pub(super) fn forbids_action(&self, policy: &Effective, job: &Job) -> bool {
+        policy.mode == Mode::Audit
+            || policy.paused.is_some()
+            || self.paused.is_some()
+            || job.metadata.annotations.contains_key(keys::IGNORE)
+    }
+
     /// Ends a held job as failed, where its hold leads to that: once its Pods are gone, and not
     /// while its policy or somebody else forbids new actions.
     fn finish(
@@ -133,21 +144,16 @@ impl Engine {
     ) -> Option<(Step, Effect)> {
         let key = Key::new(job.metadata.namespace.clone(), hold.policy.clone());
         let policy = self.policies.get(&key)?;
-        let forbidden = policy.mode == Mode::Audit
-            || policy.paused.is_some()
-            || self.paused.is_some()
-            || job.metadata.annotations.contains_key(keys::IGNORE);
-        if forbidden {
+        if self.forbids_action(policy, job) {
             return None;
         }
         let longest = Duration::from_secs(policy.hold.max_seconds.into());
         match hold.action {
             Action::FailJob => {}
             Action::SuspendJob if longest > Duration::ZERO => {
-                let passed = Duration::try_from(now.wall.duration_since(hold.at));
-                let left = longest.saturating_sub(passed.unwrap_or_default());
+                let left = now.until(hold.at.saturating_add(longest).unwrap_or(Timestamp::MAX));
                 if left > Duration::ZERO {
-                    self.deadlines.insert((now.elapsed + left, Due::Job(job.metadata.uid)));
+                    self.wake(now.elapsed + left, Due::Job(job.metadata.uid));
                     return None;
                 }
             }
@@ -160,7 +166,7 @@ impl Engine {
         case.finished.clone_from(&version);
         let target = Target { resource_version: version, ..job_target(job) };
         let patch = finish_patch(job, explain::REASON, &hold.sentence, seconds(now.wall));
-        let effect = Effect::Lever { verb: Verb::Finish, target, patch };
+        let effect = Effect::Lever { verb: Verb::Finish, target, patch, until: None };
         Some((Step::Finish, effect))
     }
 
@@ -170,21 +176,17 @@ impl Engine {
         let done = outcome.is_done();
         if let Some((policy, slot)) =
             case.slot.take_if(|_| matches!(step, Step::Hold | Step::EndPod))
-            && !done
-            && outcome != Outcome::Unavailable
-            && let Some(state) = self.policy_states.get_mut(&policy)
+            && outcome.is_refused()
         {
-            state.budget.give_back(&slot);
+            self.give_back(&policy, &slot);
         }
         match step {
             Step::Hold | Step::Resume(_) | Step::Return(_) | Step::Clear => {
-                // A version that was refused for another reason than its age may be tried again.
-                if !done && !matches!(outcome, Outcome::Conflict | Outcome::Gone) {
+                if outcome.spares_version() {
                     case.spent = None;
                 }
                 if let Step::Return(target) = step
-                    && !done
-                    && outcome != Outcome::Unavailable
+                    && outcome.is_refused()
                 {
                     self.ledger.withdraw(*target);
                     self.quota_is_free();
@@ -207,11 +209,10 @@ impl Engine {
                 if let Some(to_tell) = &mut case.to_tell {
                     to_tell.done = done;
                 }
-                if !done && outcome != Outcome::Unavailable {
+                if outcome.is_refused() {
                     case.to_tell = None;
                 }
-                // A version that was refused for another reason than its age may be tried again.
-                if !done && !matches!(outcome, Outcome::Conflict | Outcome::Gone) {
+                if outcome.spares_version() {
                     case.ended = None;
                 }
             }
@@ -224,12 +225,11 @@ impl Engine {
                 if (done || is_final(outcome))
                     && let Some(row) = self.index.pod_mut(*pod)
                 {
-                    row.marked = false;
+                    row.marked = None;
                 }
             }
             Step::Finish => {
-                // A version that was refused for another reason than its age may be tried again.
-                if !done && !matches!(outcome, Outcome::Conflict | Outcome::Gone) {
+                if outcome.spares_version() {
                     case.finished = None;
                 }
             }
@@ -277,28 +277,36 @@ const fn is_final(outcome: Outcome) -> bool {
 /// Carries a person's request out: one patch starts the job and takes the mark away.
 fn resume(job: &Job, lever: &dyn Lever, id: &str, case: &mut Case) -> Option<(Step, Effect)> {
     let patch = lever.resume_patch(counted(job, lever, id));
-    pinned(lever, case, Verb::Resume, Step::Resume(id.to_owned()), patch)
+    pinned(lever, case, Verb::Resume, Step::Resume(id.to_owned()), patch, None)
 }
 
 /// Takes our mark from a job that somebody else has started.
 fn clear(job: &Job, lever: &dyn Lever, id: &str, case: &mut Case) -> Option<(Step, Effect)> {
     let patch = lever.clear_patch(counted(job, lever, id));
-    pinned(lever, case, Verb::Clear, Step::Clear, patch)
+    pinned(lever, case, Verb::Clear, Step::Clear, patch, None)
 }
 
+/// A write to the lever's object, pinned to the version that was seen, which no other write has used.
 pub(super) fn pinned(
     lever: &dyn Lever,
     case: &mut Case,
     verb: Verb,
     step: Step,
     patch: crate::effect::Patch,
+    until: Option<Duration>,
 ) -> Option<(Step, Effect)> {
-    let target = lever.target();
-    if case.spent == target.resource_version {
+    if is_spent(lever, case) {
         return None;
     }
+    let target = lever.target();
     case.spent.clone_from(&target.resource_version);
-    Some((step, Effect::Lever { verb, target, patch }))
+    Some((step, Effect::Lever { verb, target, patch, until }))
+}
+
+/// Whether a write has used the version that was seen: until a newer one is, what is known may be
+/// older than our own write.
+pub(super) fn is_spent(lever: &dyn Lever, case: &Case) -> bool {
+    case.spent.as_deref() == Some(lever.meta().resource_version.as_str())
 }
 
 /// Takes the word back from the owner. `by_person`: counts a resume.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -10,7 +11,7 @@ use crate::effect::{Effect, EffectId, Target, TargetKind, Verb};
 use crate::engine::casebook::Note;
 use crate::engine::custody::pinned;
 use crate::engine::flight::{Purpose, Step};
-use crate::engine::requeue::{self, afterwards, rules_for};
+use crate::engine::requeue::{self, rules_for};
 use crate::engine::{Due, Engine};
 use crate::explain::{self, Grounds, HoldRecord};
 use crate::judge::{Evidence, Verdict, judge};
@@ -24,12 +25,14 @@ use crate::resolve::Effective;
 use crate::time::Now;
 
 /// One failing image of a job, and the Pod that has failed it most often.
-struct Failing {
-    image: Arc<str>,
-    pod: Option<Uid>,
+pub(super) struct Failing {
+    pub(super) image: Arc<str>,
+    pub(super) pod: Option<Uid>,
     runs: Runs,
     once: Option<Once>,
-    moment: Result<(), Closed>,
+    /// The end of the safe moment; `Ok(None)` for what was found bad without a pull: none follows,
+    /// so none can be running.
+    pub(super) moment: Result<Option<Duration>, Closed>,
 }
 
 impl Engine {
@@ -54,12 +57,18 @@ impl Engine {
     fn consider(&mut self, uid: Uid, case: &mut super::Case, now: Now) -> Option<(Step, Effect)> {
         case.notes.clear();
         let Some(job) = self.index.job(uid).and_then(|row| row.job.clone()) else {
-            *case = super::Case { busy: case.busy, ..super::Case::default() };
+            case.close();
+            // Nobody is left to be told.
+            if case.to_tell.as_ref().is_some_and(|told| told.done) {
+                self.record_pod(case);
+            }
+            case.to_tell = None;
             return None;
         };
+        let idle = !case.busy && case.pauses.end(now.elapsed).is_none() && self.may_act(now);
         if job.is_finished() || job.metadata.deletion_timestamp.is_some() {
-            *case = super::Case { busy: case.busy, ..super::Case::default() };
-            return None;
+            case.close();
+            return if idle { self.tell_of_pod(&job, case) } else { None };
         }
         let workload = self.index.workload_of(uid).cloned();
         let unmanaged = Unmanaged(&job);
@@ -70,8 +79,6 @@ impl Engine {
             None => (&job, &unmanaged),
         };
 
-        let idle =
-            !case.busy && case.not_before.is_none_or(|at| at <= now.elapsed) && self.may_act(now);
         if let Some(step) = self.keep(&job, (lever, quota), case, idle, now) {
             return step;
         }
@@ -105,9 +112,8 @@ impl Engine {
                 continue;
             };
             if let Verdict::Counting { due: Some(due), .. } = verdict {
-                self.deadlines.insert((due, Due::Job(uid)));
+                self.wake(due, Due::Job(uid));
             }
-            let verdict_evidence = evidence(verdict);
             if let Verdict::Counting { rule, evidence, .. } = verdict
                 && rule.action != Action::Report
                 && evidence.failed_pulls + 1 >= rule.threshold.failed_pulls
@@ -116,7 +122,7 @@ impl Engine {
             }
             let node = image.pod.and_then(|pod| self.index.pod(pod)).map(|pod| &*pod.node);
             let node_local = node.is_some_and(|node| {
-                self.elsewhere.on_another_node(&image.image, node, verdict_evidence.first)
+                self.elsewhere.on_another_node(&image.image, node, evidence(verdict).first)
             });
             let outage = self.is_down(&policy, uid, &image.image, now);
             let situation = Situation {
@@ -128,13 +134,10 @@ impl Engine {
                 paused: self.paused.is_some() || policy.paused.is_some(),
                 resumes: resumes(job, lever),
                 running_peers,
-                blocks_schedule: job
-                    .metadata
-                    .controller()
-                    .is_some_and(|owner| self.waiting_cron_jobs.contains(&owner.uid)),
-                afterwards: afterwards(&policy, job, lever),
+                blocks_schedule: self.blocks_schedule(job),
+                no_return: self.no_return(&policy, job, (lever, quota)),
                 author: job.spec.pod_failure_policy.as_ref().and_then(PodFailurePolicy::end_of_pod),
-                moment: image.moment,
+                moment: image.moment.map(drop),
             };
             let plan = plan(verdict, &situation);
             case.notes.insert(Arc::clone(&image.image), note(&policy, &image, verdict, plan));
@@ -150,32 +153,34 @@ impl Engine {
         if !idle {
             return None;
         }
-        let slot = if plan.acts() && !lever.is_stopped() {
-            match self.take_slot(&policy, uid, &image.image, evidence.cause, now) {
-                Ok(slot) => Some((policy.policy.clone(), slot)),
-                Err(wait) => {
-                    if let (Some(note), Some(wait)) = (case.notes.get_mut(&image.image), wait) {
-                        note.reason = Some(wait.as_str());
-                    }
-                    return None;
-                }
-            }
-        } else {
-            None
-        };
-        let step =
-            self.carry_out(job, (lever, quota), case, &policy, (&image, &evidence, plan), now);
-        match (slot, &step) {
-            (Some(slot), Some(_)) => case.slot = Some(slot),
-            // Nothing is done after all: its version was used already.
-            (Some((_, slot)), None) => {
-                if let Some(state) = self.policy_states.get_mut(&policy.policy) {
-                    state.budget.give_back(&slot);
-                }
-            }
-            (None, _) => {}
+        if !plan.acts() {
+            return self.carry_out(
+                job,
+                (lever, quota),
+                case,
+                &policy,
+                (&image, &evidence, plan),
+                now,
+            );
         }
-        step
+        match self.take_slot(&policy, uid, &image.image, evidence.cause, now) {
+            Ok(slot) => {
+                let plan = (&image, &evidence, plan);
+                let step = self.carry_out(job, (lever, quota), case, &policy, plan, now);
+                self.spend(&policy.policy, slot, case, step)
+            }
+            Err(wait) => {
+                if let (Some(note), Some(wait)) = (case.notes.get_mut(&image.image), wait) {
+                    note.reason = Some(wait.as_str());
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether a CronJob makes no new Job while this one has not ended.
+    pub(super) fn blocks_schedule(&self, job: &Job) -> bool {
+        job.metadata.controller().is_some_and(|by| self.waiting_cron_jobs.contains(&by.uid))
     }
 
     /// The first effect of a plan.
@@ -190,8 +195,7 @@ impl Engine {
     ) -> Option<(Step, Effect)> {
         match plan {
             Plan::EndPod { evidence, .. } => {
-                let pod = (image.pod?, &*image.image);
-                self.end_pod(job, case, &policy.policy, pod, &evidence, now)
+                self.end_pod(job, case, &policy.policy, image, &evidence, now)
             }
             Plan::Act { action, rule, evidence, admission } => {
                 let back = (action == Action::RequeueJob)
@@ -205,7 +209,7 @@ impl Engine {
                     evidence: &evidence,
                     admission,
                 };
-                self.hold(job, lever, case, &grounds, image.pod, now)
+                self.hold(job, lever, case, &grounds, image, now)
             }
             Plan::Report(reported) => {
                 Some(report(job, quota, case, policy, &image.image, evidence, reported))
@@ -220,20 +224,21 @@ impl Engine {
         lever: &dyn Lever,
         case: &mut super::Case,
         grounds: &Grounds<'_>,
-        pod: Option<Uid>,
+        image: &Failing,
         now: Now,
     ) -> Option<(Step, Effect)> {
         if lever.is_stopped() {
             return None;
         }
+        let until = image.moment.ok()?;
         let hold = HoldRecord::new(job, grounds, now.wall);
         let mut marks = hold.on_lever();
         if hold.back.is_some() {
             marks.extend(lever.asks().map(|asks| (keys::HELD_QUOTA, Some(asks))));
         }
         let patch = lever.hold_patch(&marks);
-        let step = pinned(lever, case, Verb::Hold, Step::Hold, patch)?;
-        let pod = pod.and_then(|pod| self.index.pod(pod)).map(|pod| pod.name.to_string());
+        let step = pinned(lever, case, Verb::Hold, Step::Hold, patch, until)?;
+        let pod = image.pod.and_then(|pod| self.index.pod(pod)).map(|pod| pod.name.to_string());
         case.acting = Some(RecentAction {
             time: hold.at,
             job: job.metadata.name.clone(),
@@ -254,9 +259,9 @@ impl Engine {
         for (uid, pod) in self.index.pods_of(job) {
             for (image, track) in pod.history.tracks() {
                 let moment = if track.once.is_some() {
-                    Ok(()) // written once: no pull follows, so none can be running
+                    Ok(None)
                 } else {
-                    pod.history.moment(image, now, &self.config.timing)
+                    pod.history.moment(image, now, &self.config.timing).map(Some)
                 };
                 let verdict = judge(rules, &track.runs, track.once, now);
                 let ripe = moment.is_ok() && matches!(verdict, Some(Verdict::Reached { .. }));

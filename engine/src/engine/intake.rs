@@ -168,8 +168,9 @@ impl Engine {
         self.dirty_jobs.insert(job);
 
         if let Some(row) = self.index.pod_mut(uid) {
-            row.marked = pod.status.is_marked && meta.deletion_timestamp.is_none();
-            row.version = None;
+            let marked = pod.status.is_marked && meta.deletion_timestamp.is_none();
+            row.marked = marked.then(|| row.marked.unwrap_or(now.elapsed));
+            row.version = marked.then(|| meta.resource_version.as_str().into());
             row.listed |= new && listed;
         }
         if self.silent_nodes.contains(node) {
@@ -272,7 +273,7 @@ impl Engine {
             && !old.is_some_and(asks)
             && let Some(case) = self.cases.get_mut(&uid)
         {
-            case.proceed(); // a person does not wait for our pauses
+            case.pauses.proceed(); // a person does not wait for our pauses
         }
         self.index.put_job(job);
         if resumed {
@@ -384,11 +385,12 @@ impl Engine {
         let case = self.cases.entry(job).or_default();
         if step.is_exclusive() {
             case.busy = false;
-            if outcome.is_done() {
-                case.proceed();
-            } else {
-                let at = case.pause(now.elapsed);
-                self.deadlines.insert((at, Due::Job(job)));
+            if !outcome.is_done() {
+                let at = case.pauses.pause(now.elapsed);
+                self.wake(at, Due::Job(job));
+            } else if !matches!(step, Step::ClearPod(_)) {
+                // That a condition was taken away says nothing of what it was set for.
+                self.cases.entry(job).or_default().pauses.proceed();
             }
         }
         self.conclude(job, step, outcome);

@@ -4,13 +4,16 @@
 //! The condition is on the Pod before it is deleted, because the `podFailurePolicy` of the Job is
 //! asked when the kubelet has ended it. One that did not lead to the end is taken away again.
 
+use std::time::Duration;
+
 use crate::api::{Action, RecentAction, bounds, clip};
 use crate::effect::{Effect, Outcome, Target, TargetKind};
 use crate::engine::casebook::{Case, ToTell};
-use crate::engine::decide::job_target;
+use crate::engine::decide::{Failing, job_target};
 use crate::engine::flight::Step;
 use crate::engine::{Due, Engine};
 use crate::explain::{PodEnded, seconds, uncondition};
+use crate::index::PodRow;
 use crate::judge::Evidence;
 use crate::objects::{Job, Key, Uid};
 use crate::time::Now;
@@ -18,28 +21,48 @@ use crate::time::Now;
 impl Engine {
     /// What is left to be done about Pods that were ended, or were to be: told, or cleared.
     pub(super) fn follow_up(&mut self, job: &Job, case: &Case, now: Now) -> Option<(Step, Effect)> {
-        if let Some(ToTell { ended, done, .. }) = &case.to_tell
-            && (*done || self.index.pod(ended.uid).is_none_or(|pod| pod.ending))
-        {
-            return Some((Step::PodEvent, Effect::Publish(ended.event(job_target(job)))));
+        if let Some(told) = self.tell_of_pod(job, case) {
+            return Some(told);
         }
-        let marked = self.index.pods_of(job.metadata.uid).filter(|(_, pod)| pod.marked);
-        let (uid, pod) = marked.min_by_key(|(_, pod)| self.may_end(pod, now))?;
-        if self.may_end(pod, now) {
-            // It may still be ended; when the moment is over, the condition has to go.
-            let end = now.elapsed + self.config.timing.moment;
-            self.deadlines.insert((end, Due::Job(job.metadata.uid)));
-            return None;
+        let pods = self.index.pods_of(job.metadata.uid);
+        let marked: Vec<(Uid, Option<Duration>)> = pods
+            .filter_map(|(uid, pod)| Some((uid, self.may_end_until(pod, pod.marked?, now))))
+            .collect();
+        for (pod, until) in marked {
+            match until {
+                // It may still be ended; when the moment is over, the condition has to go.
+                Some(until) => {
+                    self.wake(until + Duration::from_millis(1), Due::Job(job.metadata.uid));
+                }
+                None => return self.clear_pod(job, pod),
+            }
         }
-        let key = Key::new(job.metadata.namespace.clone(), &*pod.name);
-        let target = Target { kind: TargetKind::Pod, key, uid, resource_version: None };
-        Some((Step::ClearPod(uid), Effect::ClearPod { target, patch: uncondition() }))
+        None
     }
 
-    fn may_end(&self, pod: &crate::index::PodRow, now: Now) -> bool {
+    /// The Event of a Pod that was ended. It may outlive the job.
+    pub(super) fn tell_of_pod(&self, job: &Job, case: &Case) -> Option<(Step, Effect)> {
+        let ToTell { ended, done, .. } = case.to_tell.as_ref()?;
+        let over = *done || self.index.pod(ended.uid).is_none_or(|pod| pod.ending);
+        over.then(|| (Step::PodEvent, Effect::Publish(ended.event(job_target(job)))))
+    }
+
+    /// Takes our condition from a Pod, as it was seen: not from one that we have just deleted.
+    fn clear_pod(&self, job: &Job, pod: Uid) -> Option<(Step, Effect)> {
+        let row = self.index.pod(pod)?;
+        let target = pod_target(job, pod, &row.name, row.version.clone()?);
+        Some((Step::ClearPod(pod), Effect::ClearPod { target, patch: uncondition() }))
+    }
+
+    /// Until when a Pod that carries our condition may still be ended.
+    fn may_end_until(&self, pod: &PodRow, marked: Duration, now: Now) -> Option<Duration> {
         let timing = &self.config.timing;
-        !pod.running
-            && pod.history.tracks().any(|(i, _)| pod.history.moment(i, now, timing).is_ok())
+        let ends = pod.history.tracks().filter_map(|(image, track)| match track.once {
+            // No moment ends it, so it gets one of its own.
+            Some(_) => Some(marked + timing.moment),
+            None => pod.history.moment(image, now, timing).ok(),
+        });
+        ends.max().filter(|until| !pod.running && *until >= now.elapsed)
     }
 
     /// Ends a Pod because of one of its images.
@@ -48,24 +71,21 @@ impl Engine {
         job: &Job,
         case: &mut Case,
         policy: &Key,
-        (pod, image): (Uid, &str),
+        image: &Failing,
         evidence: &Evidence,
         now: Now,
     ) -> Option<(Step, Effect)> {
+        let (pod, until) = (image.pod?, image.moment.ok()?);
         let row = self.index.pod(pod).filter(|row| !row.ending)?;
-        let spent = Some((pod, row.version.clone()?));
+        let version = row.version.clone()?;
+        let spent = Some((pod, version.clone()));
         if case.ended == spent {
             return None; // until a newer version is seen
         }
         case.ended = spent;
-        let ended = PodEnded::new(&row.name, pod, image, evidence);
+        let ended = PodEnded::new(&row.name, pod, &image.image, evidence);
         let patch = ended.condition(now.wall);
-        let target = Target {
-            kind: TargetKind::Pod,
-            key: Key::new(job.metadata.namespace.clone(), &*row.name),
-            uid: pod,
-            resource_version: row.version.as_deref().map(str::to_owned),
-        };
+        let target = pod_target(job, pod, &row.name, version);
         let action = RecentAction {
             time: seconds(now.wall),
             job: job.metadata.name.clone(),
@@ -76,7 +96,7 @@ impl Engine {
             outcome: Outcome::Applied.as_str().to_owned(),
         };
         case.to_tell = Some(ToTell { ended, action, policy: policy.clone(), done: false });
-        Some((Step::EndPod, Effect::EndPod { target, patch }))
+        Some((Step::EndPod, Effect::EndPod { target, patch, until }))
     }
 
     /// A Pod was ended and told of: it counts.
@@ -84,5 +104,14 @@ impl Engine {
         if let Some(ToTell { action, policy, .. }) = case.to_tell.take() {
             self.record_action(&policy, action);
         }
+    }
+}
+
+fn pod_target(job: &Job, pod: Uid, name: &str, version: Box<str>) -> Target {
+    Target {
+        kind: TargetKind::Pod,
+        key: Key::new(job.metadata.namespace.clone(), name),
+        uid: pod,
+        resource_version: Some(version.into()),
     }
 }

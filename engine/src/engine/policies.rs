@@ -1,7 +1,6 @@
 //! Every policy: what was said of it last, the counters that only its status keeps, and the
 //! checkpoint that its status is.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +8,8 @@ use crate::api::{
     Action, ActionCounts, AuditCounts, FailingJob, FailingState, ImagePullPolicyStatus,
     RecentAction, bounds, clip,
 };
-use crate::brake::{Budget, Reserve};
 use crate::effect::Outcome;
+use crate::engine::slots::Slots;
 use crate::engine::{Due, Engine};
 use crate::explain::HoldRecord;
 use crate::lever::Lever;
@@ -31,20 +30,10 @@ pub(super) struct PolicyState {
     pub(super) written: ImagePullPolicyStatus,
     /// A write has no outcome yet.
     pub(super) writing: Option<Box<ImagePullPolicyStatus>>,
-    /// The version that was known when it was given.
-    pub(super) writing_at: String,
     /// When the last write was given.
     pub(super) wrote: Option<Duration>,
-    /// How much it may still do.
-    pub(super) budget: Budget,
-    /// The reservation that is asked for, or under way.
-    pub(super) reserving: Option<Reserve>,
-    /// Whether it is under way.
-    pub(super) reserve_in_flight: bool,
-    /// The version that the last one was pinned to.
-    pub(super) reserved_at: Option<String>,
-    /// Jobs that are decided again once slots are reserved.
-    pub(super) wanting_slots: BTreeSet<Uid>,
+    /// Its budget at work.
+    pub(super) slots: Slots,
     /// What only the status keeps.
     pub(super) counters: Counters,
     /// What the status said of failing jobs when it was first seen, until it is put back.
@@ -92,13 +81,8 @@ impl Engine {
                     uid: policy.metadata.uid,
                     written: policy.status.clone(),
                     writing: None,
-                    writing_at: String::new(),
                     wrote: None,
-                    budget: Budget::default(),
-                    reserving: None,
-                    reserve_in_flight: false,
-                    reserved_at: None,
-                    wanting_slots: BTreeSet::new(),
+                    slots: Slots::default(),
                     counters: Counters::read(&policy.status),
                     checkpoint: policy.status.failing.clone(),
                     policy,
@@ -111,10 +95,8 @@ impl Engine {
         if let Some(state) = self.policy_states.get_mut(&key)
             && let Some(policy) = self.policies.get(&key)
         {
-            state.budget.observed(&state.written.budget, &policy.budget, now);
-            if !state.reserve_in_flight {
-                state.reserving = None; // it is asked for anew, on what was just seen
-            }
+            state.slots.budget.observed(&state.written.budget, &policy.budget, now);
+            state.slots.wanted = None; // it is asked for anew, on what was just seen
         }
         self.want_slots(&key);
         self.mark_namespace(&key.namespace);
@@ -283,17 +265,9 @@ impl Engine {
             state.written = *status;
         }
         if outcome.is_done() {
-            let version = &state.policy.metadata.resource_version;
-            if *version == state.writing_at {
-                // The watch has yet to show what we wrote: a reservation would be refused.
-                state.reserved_at = Some(version.clone());
-            }
-            self.want_slots(key);
             self.dirty_policies.insert(key.clone());
         } else {
-            self.want_slots(key);
-            let at = now.elapsed + self.config.status_interval;
-            self.deadlines.insert((at, Due::Policy(key.clone())));
+            self.wake(now.elapsed + self.config.status_interval, Due::Policy(key.clone()));
         }
     }
 }

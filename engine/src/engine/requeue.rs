@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::api::{Action, Requeue, Rule};
 use crate::effect::{Effect, Verb};
 use crate::engine::casebook::Case;
-use crate::engine::custody::pinned;
+use crate::engine::custody::{is_spent, pinned};
 use crate::engine::flight::Step;
 use crate::engine::{Due, Engine};
 use crate::explain::{HoldRecord, Return, seconds};
@@ -17,6 +17,7 @@ use crate::keys;
 use crate::lever::{Annotations, Lever};
 use crate::name::hash;
 use crate::objects::{Job, Key, Meta, Uid};
+use crate::plan::{NoReturn, lasting};
 use crate::quota::QuotaView;
 use crate::resolve::{Effective, Queue};
 use crate::time::Now;
@@ -26,12 +27,6 @@ use crate::time::Now;
 pub(super) fn requeues(job: &Job, lever: &dyn Lever) -> u32 {
     let count = |meta: &Meta| meta.annotation(keys::REQUEUES).and_then(|text| text.parse().ok());
     count(&job.metadata).max(count(lever.meta())).unwrap_or(0)
-}
-
-/// What is done to a job that a rule would requeue, where it was requeued as often as it may be.
-pub(super) fn afterwards(policy: &Effective, job: &Job, lever: &dyn Lever) -> Option<Action> {
-    let exhausted = requeues(job, lever) >= policy.requeue.max_requeues;
-    exhausted.then(|| policy.requeue.afterwards.into())
 }
 
 /// The rules as they are for this job: a job that came back has shown already that it fails, so
@@ -85,44 +80,50 @@ impl Engine {
     ) -> Option<(Step, Effect)> {
         let back = hold.back?;
         let uid = job.metadata.uid;
-        let left = Duration::try_from(back.at.duration_since(now.wall)).unwrap_or_default();
+        let left = now.until(back.at);
         if left > Duration::ZERO {
-            self.deadlines.insert((now.elapsed + left, Due::Job(uid)));
+            self.wake(now.elapsed + left, Due::Job(uid));
             return None;
         }
         let key = Key::new(job.metadata.namespace.clone(), hold.policy.clone());
         // A policy that is deleted or in Audit takes no new action; what it holds still comes back.
         let policy = self.policies.get(&key).cloned();
         let paused = policy.as_ref().is_some_and(|policy| policy.paused.is_some());
-        if paused || self.paused.is_some() {
+        if paused || self.paused.is_some() || is_spent(lever, case) {
             return None;
         }
         let gone = job.is_quiet() && self.index.pods_of(uid).next().is_none();
         if !gone || !quota.is_released() {
-            return self.outwait(job, lever, hold, case, policy.as_ref(), now);
+            let why = "its Pods have not ended";
+            return self.outwait(job, lever, (hold, why), case, policy.as_ref(), now);
         }
-        case.lingering = None;
         let target = lever.meta().uid;
-        let cluster_queue = match quota.queue() {
+        let queue = match quota.queue() {
             Queue::Local(key) => match self.cluster_queues.get(&key) {
                 Some(name) => Some(name.clone()),
                 None => return self.await_quota(uid),
             },
             Queue::None { .. } => None,
         };
-        let requests = self.ledger.requests(target).cloned().unwrap_or_default();
-        if let Some(queue) = &cluster_queue
-            && !self.ledger.may_return(queue, &requests)
-        {
-            return self.await_quota(uid);
-        }
-        let patch = lever.resume_patch(Annotations::new());
-        let back = pinned(lever, case, Verb::Resume, Step::Return(target), patch)?;
-        if let Some(queue) = &cluster_queue {
+        if let Some(queue) = &queue {
+            // Where an answer was lost, it must not be in its own way.
+            if self.ledger.withdraw(target) {
+                self.quota_is_free();
+            }
+            let requests = self.ledger.requests(target).cloned().unwrap_or_default();
+            if requests.is_unknown() && self.ledger.preempts(queue) {
+                let why = "what it asks for has not been known";
+                return self.outwait(job, lever, (hold, why), case, policy.as_ref(), now);
+            }
+            if !self.ledger.may_return(queue, &requests) {
+                return self.await_quota(uid);
+            }
             // Whoever is asked next must not count on the same quota.
             self.ledger.promise(target, queue, requests);
         }
-        Some(back)
+        case.stuck = None;
+        let patch = lever.resume_patch(Annotations::new());
+        pinned(lever, case, Verb::Resume, Step::Return(target), patch, None)
     }
 
     /// The job is looked at again when quota becomes free.
@@ -131,34 +132,60 @@ impl Engine {
         None
     }
 
-    /// A job is due whose Pods have not ended: it is never let go over them. The time counts from
-    /// when this process saw it first: while nobody looked, nobody waited.
+    /// A job is due and can't come back: over Pods that have not ended it is never let go. When that
+    /// lasts, another hold takes the place of this one. The time counts from when this process saw
+    /// it first: while nobody looked, nobody waited.
     fn outwait(
         &mut self,
         job: &Job,
         lever: &dyn Lever,
-        hold: &HoldRecord,
+        (hold, why): (&HoldRecord, &'static str),
         case: &mut Case,
         policy: Option<&Effective>,
         now: Now,
     ) -> Option<(Step, Effect)> {
-        let policy = policy?;
-        let longest = Duration::from_secs(policy.requeue.backoff_max_seconds.into());
-        let since = *case.lingering.get_or_insert(now.elapsed);
-        let end = since.saturating_add(longest);
-        if now.elapsed < end {
-            self.deadlines.insert((end, Due::Job(job.metadata.uid)));
+        let (policy, uid) = (policy?, job.metadata.uid);
+        if self.forbids_action(policy, job) {
             return None;
         }
-        let action = Action::from(policy.requeue.afterwards);
+        let longest = Duration::from_secs(policy.requeue.backoff_max_seconds.into());
+        let stuck = case.stuck.take().filter(|(id, _)| *id == hold.id);
+        let new = || (hold.id.clone(), now.elapsed);
+        let (_, since) = case.stuck.insert(stuck.unwrap_or_else(new));
+        let end = since.saturating_add(longest);
+        if now.elapsed < end {
+            self.wake(end, Due::Job(uid));
+            return None;
+        }
+        let action = lasting(policy.requeue.afterwards.into(), self.blocks_schedule(job));
         if action == Action::Report {
             return None; // it waits on
         }
-        case.lingering = None;
-        let hold = hold.in_its_place(action, longest, now.wall);
+        let image = hold.image.as_str().into();
+        let slot = self.take_slot(policy, uid, &image, hold.cause, now).ok()?;
+        let hold = hold.in_its_place(action, (why, longest), now.wall);
         let mut marks = hold.on_lever();
         marks.extend([(keys::RESUME_AT, None), (keys::HELD_QUOTA, None)]);
-        pinned(lever, case, Verb::Hold, Step::Hold, lever.hold_patch(&marks))
+        let patch = lever.hold_patch(&marks);
+        let step = pinned(lever, case, Verb::Hold, Step::Hold, patch, None);
+        self.spend(&policy.policy, slot, case, step)
+    }
+
+    /// Whether a job that a rule would requeue can't be, and what is done in place of that.
+    pub(super) fn no_return(
+        &self,
+        policy: &Effective,
+        job: &Job,
+        (lever, quota): (&dyn Lever, &dyn QuotaView),
+    ) -> Option<(NoReturn, Action)> {
+        let afterwards = Action::from(policy.requeue.afterwards);
+        if requeues(job, lever) >= policy.requeue.max_requeues {
+            return Some((NoReturn::Exhausted, afterwards));
+        }
+        let Queue::Local(key) = quota.queue() else { return None };
+        let queue = self.cluster_queues.get(&key)?;
+        (self.ledger.preempts(queue) && lever.asks().is_none())
+            .then_some((NoReturn::RequestUnknown, afterwards))
     }
 }
 

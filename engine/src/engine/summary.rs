@@ -10,6 +10,7 @@ use crate::api::{
     clip,
 };
 use crate::effect::{Effect, EffectId, Target, TargetKind};
+use crate::engine::brakes::SOON;
 use crate::engine::flight::Purpose;
 use crate::engine::policies::{PolicyState, shown};
 use crate::engine::{Due, Engine};
@@ -29,7 +30,7 @@ impl Engine {
         }
         self.close_quiet(key, now);
         let Some(state) = self.policy_states.get(key) else { return };
-        if state.writing.is_some() || state.reserve_in_flight {
+        if state.writing.is_some() || state.slots.under_way.is_some() {
             return; // the outcome brings us back
         }
         let status = self.compose(key, state, now);
@@ -43,7 +44,7 @@ impl Engine {
         };
         let due = state.wrote.map_or(now.elapsed, |wrote| wrote + interval);
         if due > now.elapsed {
-            self.deadlines.insert((due, Due::Policy(key.clone())));
+            self.wake(due, Due::Policy(key.clone()));
             return;
         }
         let target = Target {
@@ -56,7 +57,6 @@ impl Engine {
         if let Some(state) = self.policy_states.get_mut(key) {
             state.wrote = Some(now.elapsed);
             state.writing = Some(status.clone());
-            state.writing_at.clone_from(&state.policy.metadata.resource_version);
         }
         let effect = Effect::WriteStatus { target, status };
         self.flights.launch(Purpose::Status(key.clone()), effect, effects);
@@ -71,10 +71,7 @@ impl Engine {
         let open = self.outages.open(key);
         let ends = open.filter_map(|outage| self.outages.quiet_at(key, &limits, &outage.host));
         if let Some(first) = ends.min() {
-            let left = Duration::try_from(first.duration_since(now.wall)).unwrap_or_default();
-            // Not sooner than a second: the clock may be behind.
-            let at = now.elapsed + left.max(LEAST_PAUSE);
-            self.deadlines.insert((at, Due::Policy(key.clone())));
+            self.wake(now.elapsed + now.until(first).max(SOON), Due::Policy(key.clone()));
         }
     }
 

@@ -33,7 +33,8 @@ pub trait Lever {
     /// The part of a patch that stops the job, or lets it run.
     fn set_stopped(&self, stopped: bool) -> Value;
 
-    /// What the job asks its queue for, as text; `None` where nothing tells.
+    /// What the job asks its queue for, as it is noted on the object when it is held; `None` where
+    /// nothing tells.
     fn asks(&self) -> Option<String> {
         None
     }

@@ -26,8 +26,9 @@ impl Lever for Workload {
     }
 
     fn asks(&self) -> Option<String> {
-        let admission = self.reserved().filter(|_| !self.spec.may_shrink)?;
-        Some(admission.requests().to_string()).filter(|text| !text.is_empty())
+        let requests = self.reserved().filter(|_| !self.spec.may_shrink)?.requests();
+        // The hold itself makes the next generation of the spec.
+        (!requests.is_unknown()).then(|| requests.note(self.metadata.generation + 1))
     }
 
     fn set_stopped(&self, stopped: bool) -> Value {

@@ -84,8 +84,30 @@ impl Admission {
 }
 
 impl Requests {
-    /// Reads what [`Requests`] shows as text; unknown where anything in it cannot be read.
-    pub fn parse(text: &str) -> Self {
+    /// Whether nothing tells what the job asks for.
+    pub fn is_unknown(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As an annotation keeps it, for a Workload whose spec has this generation:
+    /// `cpu=3000m/1000m,nvidia.com/gpu=8000m/8000m@7`, the total and the least of each.
+    pub fn note(&self, generation: i64) -> String {
+        let milli = |quantity: Quantity| quantity.milli().unwrap_or(u128::MAX);
+        let one = |request: &Request| {
+            let (total, least) = (milli(request.total), milli(request.least));
+            format!("{}={total}m/{least}m", request.resource)
+        };
+        let all: Vec<String> = self.0.iter().map(one).collect();
+        format!("{}@{generation}", all.join(","))
+    }
+
+    /// Reads what [`Requests::note`] has written; unknown where anything in it cannot be read, or
+    /// where the spec is another by now.
+    pub fn read(noted: &str, generation: i64) -> Self {
+        let Some((requests, of)) = noted.rsplit_once('@') else { return Self::default() };
+        if of.parse() != Ok(generation) {
+            return Self::default();
+        }
         let one = |part: &str| {
             let (resource, amounts) = part.split_once('=')?;
             let (total, least) = amounts.split_once('/')?;
@@ -96,20 +118,7 @@ impl Requests {
                 least,
             })
         };
-        text.split(',').map(one).collect::<Option<Self>>().unwrap_or_default()
-    }
-}
-
-/// As an annotation keeps it: `cpu=3000m/1000m,nvidia.com/gpu=8000m/8000m`, the total and the least.
-impl std::fmt::Display for Requests {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (number, request) in self.0.iter().enumerate() {
-            let comma = if number > 0 { "," } else { "" };
-            let milli = |quantity: Quantity| quantity.milli().unwrap_or(u128::MAX);
-            let (total, least) = (milli(request.total), milli(request.least));
-            write!(f, "{comma}{}={total}m/{least}m", request.resource)?;
-        }
-        Ok(())
+        requests.split(',').map(one).collect::<Option<Self>>().unwrap_or_default()
     }
 }
 
@@ -195,18 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_job_asks_for_survives_as_text() {
+    fn what_a_job_asks_for_survives_as_text_while_its_spec_stays() {
         let admission: Admission = serde_json::from_value(json!({"podSetAssignments": [
             {"flavors": {"cpu": "x"}, "resourceUsage": {"cpu": "2"}},
             {"flavors": {"cpu": "y", "nvidia.com/gpu": "y"},
              "resourceUsage": {"cpu": "500m", "nvidia.com/gpu": 8}}]}))
         .unwrap();
         let requests = admission.requests();
-        let text = "cpu=2500m/500m,nvidia.com/gpu=8000m/0m";
-        assert_eq!(requests.to_string(), text);
-        assert_eq!(Requests::parse(text), requests);
-        for broken in ["", "cpu", "cpu=1", "cpu=1/x", "cpu=1/1,gpu"] {
-            assert_eq!(Requests::parse(broken), Requests::default(), "{broken}");
+        let text = "cpu=2500m/500m,nvidia.com/gpu=8000m/0m@7";
+        assert_eq!(requests.note(7), text);
+        assert_eq!(Requests::read(text, 7), requests);
+        assert!(Requests::read(text, 8).is_unknown(), "it was edited");
+        for broken in ["", "@7", "cpu@7", "cpu=1@7", "cpu=1/x@7", "cpu=1/1,gpu@7", "cpu=1/1"] {
+            assert!(Requests::read(broken, 7).is_unknown(), "{broken}");
         }
     }
 

@@ -100,15 +100,15 @@ impl Ledger {
         if let Some(admission) = reserved {
             self.book(uid, Row::Uses(Arc::clone(admission)));
         } else if is_held(workload) {
+            let generation = workload.metadata.generation;
             let requests = match old {
                 Some(Row::Uses(admission)) if !workload.spec.may_shrink => admission.requests(),
-                // A start of ours lies between: what was noted when it was held.
+                // What was noted when it was held, if nobody edited it since. None may shrink.
                 _ => {
                     let noted = workload.metadata.annotation(keys::HELD_QUOTA);
-                    noted.map(Requests::parse).unwrap_or_default()
+                    noted.map(|noted| Requests::read(noted, generation)).unwrap_or_default()
                 }
             };
-            let generation = workload.metadata.generation;
             self.rows.insert(uid, Row::Held(Held { requests, generation }));
         }
         freed
@@ -159,6 +159,12 @@ impl Ledger {
         true
     }
 
+    /// Whether jobs that wait in that ClusterQueue may displace running ones.
+    pub fn preempts(&self, cluster_queue: &str) -> bool {
+        let quota = self.accounts.get(cluster_queue).and_then(|account| account.quota.as_ref());
+        quota.is_some_and(|quota| quota.preempts)
+    }
+
     /// Whether a job that asks for this may go on in that ClusterQueue without displacing another.
     ///
     /// Where the queue preempts nobody it may: Kueue admits it when there is room. Else every flavor
@@ -171,7 +177,7 @@ impl Ledger {
             return true;
         }
         let uncovered = |resource: &str| !quota.groups.iter().any(|g| g.covers(resource));
-        !requests.0.is_empty()
+        !requests.is_unknown()
             && !requests.0.iter().any(|r| r.total > Quantity::ZERO && uncovered(&r.resource))
             && quota.groups.iter().all(|group| {
                 let asked: Vec<_> =

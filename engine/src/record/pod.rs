@@ -120,17 +120,20 @@ impl PodHistory {
         !seen.init_completed && self.creating.is_some_and(fresh)
     }
 
-    /// Whether a pull of this Pod can be running, now that `image` has failed.
+    /// Until when no pull of this Pod can be running, now that `image` has failed, as
+    /// [`Now::elapsed`].
     ///
     /// # Errors
     /// Why it is no safe moment.
-    pub fn moment(&self, image: &str, now: Now, timing: &Timing) -> Result<(), Closed> {
+    pub fn moment(&self, image: &str, now: Now, timing: &Timing) -> Result<Duration, Closed> {
         if self.wanted {
             return Err(Closed::StillPulling);
         }
         let track = self.tracks.get(image);
         match track.and_then(|track| track.opened) {
-            Some(opened) if now.elapsed.saturating_sub(opened) <= timing.moment => Ok(()),
+            Some(opened) if now.elapsed.saturating_sub(opened) <= timing.moment => {
+                Ok(opened.saturating_add(timing.moment))
+            }
             _ if track.is_some_and(|track| track.skewed) => Err(Closed::ClockSkew),
             _ => Err(Closed::Late),
         }

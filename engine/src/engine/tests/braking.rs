@@ -150,6 +150,41 @@ fn the_slot_is_there_when_the_failed_pull_comes_that_reaches_the_threshold() {
 }
 
 #[test]
+fn an_action_follows_its_reservation_before_the_policy_is_seen_again() {
+    let mut stage = Stage::new();
+    stage.by_hand = true;
+    stage.policy(policy(1, &json!({})));
+    stage.answer(Outcome::Applied);
+    failing(&mut stage, &images(1, |_| "r.io/a/app:1".to_owned()), SECRET);
+    let (id, reserve) = stage.open.remove(0);
+    assert_eq!(short(&[reserve]), ["reserve 5"]);
+    stage.give(Input::Done(id, Outcome::Applied));
+    assert_eq!(short(&[stage.open[0].1.clone()]), ["hold Job"]);
+}
+
+#[test]
+fn an_action_that_was_refused_gives_its_slot_back() {
+    for (outcome, again) in [(Outcome::Forbidden, 1), (Outcome::Unavailable, 0)] {
+        let mut stage = Stage::new();
+        stage.policy(policy(1, &json!({"budget": {"actions": 1, "windowSeconds": 600}})));
+        let names = images(1, |_| "r.io/a/app:1".to_owned());
+        let first = failing(&mut stage, &names, SECRET);
+        while holds(&[stage.open[0].1.clone()]) == 0 {
+            stage.give_next(Outcome::Applied);
+        }
+        stage.give_next(outcome);
+        stage.answer(Outcome::Applied);
+        stage.wait(60);
+        let other = One { image: "r.io/a/other:1", ..one(2, "") };
+        other.create(&mut stage);
+        first[0].runs(&mut stage);
+        stage.wait(1);
+        other.fails(&mut stage, SECRET);
+        assert_eq!(holds(&stage.answer(Outcome::Applied)), again, "{outcome:?}");
+    }
+}
+
+#[test]
 fn a_reservation_that_somebody_was_faster_with_is_made_anew_on_what_is_seen_then() {
     let mut stage = Stage::new();
     stage.by_hand = true;
@@ -191,7 +226,7 @@ fn a_sweep_with_one_typo_is_one_mistake() {
     stage.policy(spec);
     let names = images(30, |_| "r.io/team/app:missing".to_owned());
     failing(&mut stage, &names, GONE);
-    let effects = stage.answer_all(Outcome::Applied);
+    let effects = stage.answer_up_to(500, Outcome::Applied);
     assert_eq!(holds(&effects), 30);
 }
 
@@ -328,4 +363,31 @@ fn what_needs_no_further_failure_is_done_when_the_brake_is_off() {
         stage.wait(700);
         assert_eq!(holds(&stage.answer(Outcome::Applied)), 1, "{brake}");
     }
+}
+
+#[test]
+fn a_reservation_that_is_refused_is_tried_less_and_less_often() {
+    let mut stage = Stage::new();
+    stage.by_hand = true;
+    let mut spec = policy(1, &json!({}));
+    spec["rules"][0]["causes"] = json!(["InvalidReference"]);
+    stage.policy(spec);
+    let job = one(1, "R.io/a:b:c");
+    job.create(&mut stage);
+    job.show(
+        &mut stage,
+        &json!({"waiting": {"reason": "InvalidImageName", "message": "invalid reference format"}}),
+        "",
+    );
+    let mut tries = 0;
+    for _ in 0..600 {
+        stage.wait(1);
+        while let Some((_, effect)) = stage.open.first() {
+            let refused = matches!(effect, Effect::Reserve { .. });
+            tries += u32::from(refused);
+            assert!(tries < 100, "without a pause");
+            stage.give_next(if refused { Outcome::Forbidden } else { Outcome::Applied });
+        }
+    }
+    assert!((2..20).contains(&tries), "{tries} tries in ten minutes");
 }

@@ -49,7 +49,7 @@ fn restarted(spec: Value, container: Value) -> Stage {
 fn restarted_in_order(spec: Value, container: Value, pods_first: bool) -> Stage {
     let mut stage = Stage::unsynced();
     stage.lead();
-    let kinds = crate::engine::NEEDED;
+    let kinds = crate::input::Kind::ALL;
     for kind in kinds {
         stage.give(Input::ListBegun(kind));
     }

@@ -38,12 +38,11 @@ fn marked(stage: &mut Stage) {
 #[test]
 fn the_condition_and_the_deletion_are_pinned_to_the_pod_that_failed() {
     let mut stage = stage(1, "FailIndex");
-    stage.first_failure(POD);
-    let version = stage.pod_object(POD, json!({})).metadata.resource_version;
+    let version = stage.first_failure(POD);
     let effects = stage.answer(Outcome::Applied);
     assert_eq!(short(&effects), ["end Pod", "event ImagePullFailed FailJob"]);
     let ends = |effect: &&Effect| matches!(effect, Effect::EndPod { .. });
-    let Some(Effect::EndPod { target, patch }) = effects.iter().find(ends) else {
+    let Some(Effect::EndPod { target, patch, .. }) = effects.iter().find(ends) else {
         panic!("{effects:?}")
     };
     assert_eq!(
@@ -132,4 +131,102 @@ fn a_condition_of_an_earlier_life_on_a_pod_that_runs_is_taken_away() {
     pod.status.is_marked = true;
     stage.give(Input::Pod(Change::Seen(pod)));
     assert_eq!(short(&stage.answer(Outcome::Applied)), ["clear Pod"]);
+}
+
+#[test]
+fn an_end_and_its_condition_are_pinned_and_last_no_longer_than_the_moment() {
+    let mut stage = stage(1, "FailJob");
+    stage.first_failure(POD);
+    let opened = stage.elapsed;
+    let Some((_, Effect::EndPod { until, .. })) =
+        stage.open.iter().find(|(_, effect)| matches!(effect, Effect::EndPod { .. }))
+    else {
+        panic!("{:?}", stage.open)
+    };
+    assert_eq!(*until, Some(opened + std::time::Duration::from_secs(5)));
+    stage.answer(Outcome::TooLate);
+    marked(&mut stage);
+    let version = stage.pod_object(POD, json!({})).metadata.resource_version;
+    stage.policy(enforce(50));
+    stage.wait(10);
+    let effects = stage.answer(Outcome::Applied);
+    let pinned = effects.iter().any(|effect| {
+        matches!(effect, Effect::ClearPod { target, .. }
+            if target.resource_version.as_ref() == Some(&version))
+    });
+    assert!(pinned, "it may have been deleted meanwhile: {effects:?}");
+}
+
+#[test]
+fn what_may_not_be_deleted_is_tried_less_and_less_often() {
+    let mut stage = stage(1, "FailJob");
+    let mut spec = failing(1);
+    spec["rules"][0]["causes"] = json!(["InvalidReference"]);
+    stage.policy(spec);
+    stage.pod(POD, "InvalidImageName", "invalid reference format");
+    let mut tries = 0;
+    for _ in 0..600 {
+        stage.wait(1);
+        while let Some((_, effect)) = stage.open.first() {
+            match effect {
+                Effect::EndPod { .. } => {
+                    tries += 1;
+                    stage.give_next(Outcome::Forbidden);
+                    let waits = json!({"waiting": {"reason": "InvalidImageName",
+                                                   "message": "invalid reference format"}});
+                    stage.next_version();
+                    let mut pod = stage.pod_object(POD, waits);
+                    pod.status.is_marked = true;
+                    stage.give(Input::Pod(Change::Seen(pod)));
+                }
+                Effect::ClearPod { .. } => {
+                    stage.give_next(Outcome::Applied);
+                    stage.pod(POD, "InvalidImageName", "invalid reference format");
+                }
+                _ => stage.give_next(Outcome::Applied),
+            }
+        }
+    }
+    assert!((2..20).contains(&tries), "{tries} tries in ten minutes");
+}
+
+#[test]
+fn a_pod_that_was_ended_is_told_of_and_counted_although_its_job_has_ended_since() {
+    for outcome in [Outcome::Applied, Outcome::Unavailable] {
+        let mut stage = stage(1, "FailJob");
+        stage.first_failure(POD);
+        while stage.open.iter().any(|(_, effect)| matches!(effect, Effect::EndPod { .. })) {
+            stage.give_next(outcome);
+        }
+        let failed = json!({"conditions": [{"type": "Failed", "status": "True"}]});
+        let queue = json!({"kueue.x-k8s.io/queue-name": "gpu"});
+        stage.job_in(queue, json!({}), json!({}), failed);
+        stage.no_pod(POD);
+        stage.wait(2);
+        let told = stage.answer(Outcome::Applied);
+        assert_eq!(short(&told), ["event ImagePullFailed FailJob"], "{outcome:?}");
+        stage.wait(20);
+        let later = stage.answer(Outcome::Applied);
+        let status = status_of(&later).or_else(|| status_of(&told)).unwrap();
+        assert_eq!((status.actions.failed, status.recent_actions.len()), (1, 1));
+    }
+}
+
+#[test]
+fn what_no_moment_ends_keeps_its_condition_while_its_deletion_is_tried_again() {
+    let mut stage = stage(1, "FailJob");
+    let mut spec = failing(1);
+    spec["rules"][0]["causes"] = json!(["InvalidReference"]);
+    stage.policy(spec);
+    stage.pod(POD, "InvalidImageName", "invalid reference format");
+    assert_eq!(short(&stage.answer(Outcome::Unavailable)), ["end Pod"]);
+    stage.next_version();
+    let waits = json!({"waiting": {"reason": "InvalidImageName",
+                                   "message": "invalid reference format"}});
+    let mut pod = stage.pod_object(POD, waits);
+    pod.status.is_marked = true;
+    stage.give(Input::Pod(Change::Seen(pod)));
+    stage.wait(2);
+    let effects = short(&stage.answer(Outcome::Applied));
+    assert_eq!(effects, ["end Pod", "event ImagePullFailed FailJob"]);
 }

@@ -29,7 +29,7 @@ fn held(spec: Value) -> (Stage, Value) {
 /// The patch that ends the Job.
 fn finish(effects: &[Effect]) -> Option<&Value> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Lever { verb: Verb::Finish, target, patch } => {
+        Effect::Lever { verb: Verb::Finish, target, patch, until: None } => {
             assert_eq!(target.kind, TargetKind::Job);
             assert!(target.resource_version.is_some(), "pinned to the version that was seen");
             assert_eq!((patch.merge, patch.part), (Merge::Strategic, Part::Status));

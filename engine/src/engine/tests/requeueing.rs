@@ -39,6 +39,20 @@ fn stop(stage: &mut Stage, pod: u128, marks: &Value) {
     stage.answer(Outcome::Applied);
 }
 
+/// A stage where the job is requeued by this policy, and one of its Pods is still ending.
+fn lingering(mut stage: Stage, spec: &Value) -> (Stage, Value) {
+    stage.policy(spec.clone());
+    stage.admitted();
+    stage.first_failure(POD);
+    stage.fail(POD);
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    stage.workload(false, None, marks.clone());
+    stage.answer(Outcome::Applied);
+    stage.suspended_job(marks.clone(), 1);
+    stage.answer(Outcome::Applied);
+    (stage, marks)
+}
+
 /// What is left on an object once the hold is gone.
 fn left(marks: &Value) -> Value {
     json!({"dislodge.dev/requeues": marks["dislodge.dev/requeues"],
@@ -154,20 +168,8 @@ fn a_job_never_comes_back_over_its_old_pods_or_its_old_quota() {
 
 #[test]
 fn when_the_old_pods_do_not_end_another_hold_takes_its_place() {
-    let (mut stage, marks) = {
-        let mut stage = Stage::new();
-        let requeue = json!({"backoffMaxSeconds": 600, "afterwards": "FailJob"});
-        stage.policy(requeueing(&requeue));
-        stage.admitted();
-        stage.first_failure(POD);
-        stage.fail(POD);
-        let marks = marks_of(&stage.answer(Outcome::Applied));
-        stage.workload(false, None, marks.clone());
-        stage.answer(Outcome::Applied);
-        stage.suspended_job(marks.clone(), 1);
-        stage.answer(Outcome::Applied);
-        (stage, marks)
-    };
+    let requeue = json!({"backoffMaxSeconds": 600, "afterwards": "FailJob"});
+    let (mut stage, marks) = lingering(Stage::new(), &requeueing(&requeue));
     stage.wait(600);
     assert!(short(&stage.answer(Outcome::Applied)).is_empty());
     stage.wait(70);
@@ -266,7 +268,7 @@ fn a_job_that_no_queue_manages_goes_and_comes_back_in_one_patch_each() {
 #[test]
 fn where_the_queue_preempts_a_job_comes_back_only_into_quota_that_nobody_uses() {
     let (mut stage, marks) = sent_back(&json!({}));
-    assert_eq!(marks["dislodge.dev/held-quota"], "cpu=1000m/1000m");
+    assert_eq!(marks["dislodge.dev/held-quota"], "cpu=1000m/1000m@2");
     stage.cluster_queue("LowerPriority", 1);
     stage.wait(120);
     assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "another has it");
@@ -294,4 +296,129 @@ fn what_a_job_asks_for_is_known_after_a_restart() {
         let effects = short(&stage.answer(Outcome::Applied));
         assert_eq!(effects.contains(&"resume Workload".to_owned()), taken == 0, "{effects:?}");
     }
+}
+
+#[test]
+fn a_time_of_the_wall_clock_that_is_asked_for_again_and_again_is_one_deadline() {
+    let (mut stage, marks) = sent_back(&json!({}));
+    let before = stage.engine.deadlines.len();
+    for _ in 0..100 {
+        stage.drift(-7);
+        stage.suspended_job(marks.clone(), 0);
+    }
+    let more = stage.engine.deadlines.len() - before;
+    assert!(more <= 1, "{more} more");
+}
+
+#[test]
+fn a_return_whose_answer_was_lost_is_not_in_its_own_way() {
+    let (mut stage, _) = sent_back(&json!({}));
+    stage.cluster_queue("LowerPriority", 0);
+    stage.wait(61);
+    let lost = short(&stage.answer(Outcome::Unavailable));
+    assert!(lost.contains(&"resume Workload".into()), "{lost:?}");
+    stage.wait(5);
+    let again = short(&stage.answer(Outcome::Applied));
+    assert!(again.contains(&"resume Workload".into()), "{again:?}");
+}
+
+#[test]
+fn while_no_new_action_may_be_taken_a_job_that_cannot_come_back_waits_on() {
+    let ignored: fn(&mut Stage, &mut Value, Value) =
+        |_, marks, _| marks["dislodge.dev/ignore"] = json!("mine");
+    let audited: fn(&mut Stage, &mut Value, Value) = |stage, _, mut spec| {
+        spec["mode"] = json!("Audit");
+        stage.policy(spec);
+    };
+    for (row, change) in [(0, ignored), (1, audited)] {
+        let spec = requeueing(&json!({"backoffMaxSeconds": 600, "afterwards": "FailJob"}));
+        let (mut stage, mut marks) = lingering(Stage::new(), &spec);
+        change(&mut stage, &mut marks, spec);
+        stage.suspended_job(marks.clone(), 1);
+        stage.wait(2000);
+        let effects = short(&stage.answer(Outcome::Applied));
+        assert!(effects.is_empty(), "row {row}: {effects:?}");
+        stage.no_pod(POD);
+        stage.suspended_job(marks, 0);
+        let effects = short(&stage.answer(Outcome::Applied));
+        assert_eq!(effects, ["resume Workload"], "row {row}: it still comes back");
+    }
+}
+
+#[test]
+fn what_takes_the_place_of_a_hold_takes_a_slot_of_the_budget() {
+    let mut spec = requeueing(&json!({"backoffMaxSeconds": 600, "afterwards": "FailJob"}));
+    spec["budget"] = json!({"actions": 20, "windowSeconds": 3600});
+    let (_, marks) = lingering(Stage::new(), &spec);
+    let mut stage = Stage::new(); // a new life: what was reserved before is used
+    let window = json!({"windowStartTime": stage.now().wall.to_string(), "reserved": 20});
+    stage.policy_with_status(spec, json!({"budget": window}));
+    stage.queue();
+    stage.workload(false, None, marks.clone());
+    stage.suspended_job(marks, 1);
+    stage.answer(Outcome::Applied);
+    stage.wait(2000);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+    stage.wait(2000);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
+}
+
+#[test]
+fn the_wait_for_pods_that_do_not_end_counts_anew_for_each_hold() {
+    let requeue = json!({"backoffMaxSeconds": 600, "failedPulls": 1, "afterwards": "FailJob"});
+    let (mut stage, marks) = lingering(Stage::new(), &requeueing(&requeue));
+    stage.wait(500);
+    stage.answer(Outcome::Applied);
+    stage.workload(true, Some("2026-11-24T08:30:00Z"), marks); // a person
+    stage.answer(Outcome::Applied);
+    stage.workload(true, Some("2026-11-24T08:30:00Z"), json!({}));
+    stage.job(json!({"dislodge.dev/resumes": "1"}));
+    stage.answer(Outcome::Applied);
+    stage.wait(400);
+    stage.fail(POD);
+    stage.fail(POD);
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    stage.workload(false, None, marks.clone());
+    stage.answer(Outcome::Applied);
+    stage.suspended_job(marks, 1);
+    stage.answer(Outcome::Applied);
+    stage.wait(400);
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "not yet");
+}
+
+#[test]
+fn a_job_that_could_displace_others_at_its_return_is_not_requeued() {
+    for (preempts, back) in [("Never", true), ("LowerPriority", false)] {
+        let mut stage = Stage::new();
+        stage.by_topology = true; // Kueue displaces others for a place, whatever quota is free
+        stage.policy(requeueing(&json!({})));
+        stage.admitted();
+        stage.cluster_queue(preempts, 0);
+        stage.first_failure(POD);
+        stage.fail(POD);
+        let marks = marks_of(&stage.answer(Outcome::Applied));
+        assert_eq!(marks.get("dislodge.dev/resume-at").is_some(), back, "{preempts}");
+    }
+}
+
+#[test]
+fn a_job_that_cannot_come_back_blocks_no_schedule() {
+    let mut stage = Stage::new();
+    stage.cron_job = Some(0x6000);
+    stage.forbidding_cron_job(0x6000);
+    let requeue = json!({"backoffMaxSeconds": 600, "afterwards": "SuspendJob"});
+    let (mut stage, _) = lingering(stage, &requeueing(&requeue));
+    stage.wait(700);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(marks_of(&effects)["dislodge.dev/then"], "Fail");
+}
+
+#[test]
+fn a_time_that_is_asked_for_again_and_again_is_kept_once() {
+    let (mut stage, marks) = sent_back(&json!({}));
+    for _ in 0..200 {
+        stage.elapsed += std::time::Duration::from_nanos(1_000_003);
+        stage.suspended_job(marks.clone(), 0);
+    }
+    assert!(stage.engine.deadlines.len() < 10, "{}", stage.engine.deadlines.len());
 }

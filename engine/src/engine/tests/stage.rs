@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::effect::{Effect, EffectId, Outcome};
 use crate::input::{Change, Input};
-use crate::objects::{ClusterQueue, Job, LocalQueue, Node, Pod, Policy, Workload};
+use crate::objects::{ClusterQueue, CronJob, Job, LocalQueue, Node, Pod, Policy, Workload};
 use crate::time::Now;
 use crate::timing::Timing;
 use crate::{Config, Engine};
@@ -33,13 +33,17 @@ pub(super) struct Stage {
     policy: Option<Value>,
     /// Reservations of budget are answered by the story itself.
     pub(super) by_hand: bool,
+    /// The Job's Pods are placed by topology.
+    pub(super) by_topology: bool,
+    /// The Job belongs to this CronJob.
+    pub(super) cron_job: Option<u128>,
 }
 
 impl Stage {
     /// Everything is listed empty, and this replica leads.
     pub(super) fn new() -> Self {
         let mut stage = Self::unsynced();
-        for kind in crate::engine::NEEDED {
+        for kind in crate::input::Kind::ALL {
             stage.give(Input::ListBegun(kind));
             stage.give(Input::ListEnded(kind));
         }
@@ -59,6 +63,8 @@ impl Stage {
             version: 100,
             policy: None,
             by_hand: false,
+            by_topology: false,
+            cron_job: None,
         }
     }
 
@@ -68,6 +74,11 @@ impl Stage {
 
     pub(super) fn now(&self) -> Now {
         Now { elapsed: self.elapsed, wall: self.start + self.elapsed }
+    }
+
+    /// The wall clock is set a little, as no two clocks go alike.
+    pub(super) fn drift(&mut self, nanos: i64) {
+        self.start += jiff::SignedDuration::from_nanos(nanos);
     }
 
     /// Reservations of budget are accepted at once, unless the story is about them.
@@ -125,23 +136,17 @@ impl Stage {
 
     /// Answers every open effect, and what follows from it; returns them in order.
     pub(super) fn answer(&mut self, outcome: Outcome) -> Vec<Effect> {
-        let mut given = Vec::new();
-        while !self.open.is_empty() {
-            let (id, effect) = self.open.remove(0);
-            self.land(id, &effect, outcome);
-            given.push(effect);
-            assert!(given.len() < 100, "it never comes to rest: {:?}", short(&given));
-        }
-        given
+        self.answer_up_to(100, outcome)
     }
 
-    /// The same for many effects.
-    pub(super) fn answer_all(&mut self, outcome: Outcome) -> Vec<Effect> {
+    /// The same for a story of so many effects.
+    pub(super) fn answer_up_to(&mut self, most: usize, outcome: Outcome) -> Vec<Effect> {
         let mut given = Vec::new();
         while !self.open.is_empty() {
             let (id, effect) = self.open.remove(0);
             self.land(id, &effect, outcome);
             given.push(effect);
+            assert!(given.len() < most, "it never comes to rest: {:?}", short(&given));
         }
         given
     }
@@ -224,8 +229,12 @@ impl Stage {
 
     pub(super) fn job_in(&mut self, labels: Value, annotations: Value, spec: Value, status: Value) {
         let version = self.next_version();
+        let owner = self.cron_job.map(|cron| {
+            json!({"apiVersion": "batch/v1", "kind": "CronJob",
+            "name": "nightly", "uid": uid(cron), "controller": true})
+        });
         let job: Job = serde_json::from_value(json!({
-            "metadata": {"name": "train", "namespace": "a", "uid": uid(JOB), "resourceVersion": version,
+            "metadata": {"ownerReferences": owner.into_iter().collect::<Vec<_>>(), "name": "train", "namespace": "a", "uid": uid(JOB), "resourceVersion": version,
                          "labels": labels, "annotations": merged(annotations)},
             "spec": spec, "status": status,
         }))
@@ -235,8 +244,10 @@ impl Stage {
 
     pub(super) fn workload(&mut self, active: bool, reserved: Option<&str>, annotations: Value) {
         let version = self.next_version();
+        let place = self.by_topology.then(|| json!({"levels": ["rack"]}));
         let admission = json!({"clusterQueue": "all", "podSetAssignments": [
-            {"flavors": {"cpu": "any"}, "resourceUsage": {"cpu": "1"}}]});
+            {"flavors": {"cpu": "any"}, "resourceUsage": {"cpu": "1"},
+             "topologyAssignment": place}]});
         let admission = reserved.map(|_| admission);
         let conditions = match reserved {
             Some(at) => {
@@ -246,7 +257,8 @@ impl Stage {
         };
         let workload: Workload = serde_json::from_value(json!({
             "metadata": {"name": "job-train", "namespace": "a", "uid": uid(WORKLOAD),
-                "resourceVersion": version, "annotations": merged(annotations),
+                "resourceVersion": version, "generation": if active { 1 } else { 2 },
+                "annotations": merged(annotations),
                 "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "train",
                                      "uid": uid(JOB), "controller": true}]},
             "spec": {"queueName": "gpu", "active": active}, "status": {"conditions": conditions, "admission": admission},
@@ -263,10 +275,22 @@ impl Stage {
         self.pod(POD, "ContainerCreating", "");
     }
 
-    pub(super) fn pod(&mut self, pod: u128, reason: &str, message: &str) {
-        self.next_version();
+    /// Gives back the version that the Pod has then.
+    pub(super) fn pod(&mut self, pod: u128, reason: &str, message: &str) -> String {
+        let version = self.next_version();
         let pod = self.pod_object(pod, json!({"waiting": {"reason": reason, "message": message}}));
         self.give(Input::Pod(Change::Seen(pod)));
+        version
+    }
+
+    /// A CronJob that makes no new Job while an old one has not ended.
+    pub(super) fn forbidding_cron_job(&mut self, cron: u128) {
+        let cron: CronJob = serde_json::from_value(json!({
+            "metadata": {"name": "nightly", "namespace": "a", "uid": uid(cron)},
+            "spec": {"concurrencyPolicy": "Forbid"},
+        }))
+        .unwrap();
+        self.give(Input::CronJob(Change::Seen(cron)));
     }
 
     pub(super) fn node(&mut self, name: &str, ready: &str) {
@@ -307,9 +331,9 @@ impl Stage {
     }
 
     /// The first window of a Pod, a second after it was made.
-    pub(super) fn first_failure(&mut self, pod: u128) {
+    pub(super) fn first_failure(&mut self, pod: u128) -> String {
         self.wait(1);
-        self.pod(pod, "ErrImagePull", MISSING);
+        self.pod(pod, "ErrImagePull", MISSING)
     }
 }
 

@@ -268,6 +268,8 @@ fn what_a_job_asks_for_is_unknown_once_it_was_edited_in_its_hold() {
     );
     let mut edited = idle(1, false, true);
     edited.metadata.generation += 1;
+    // What was noted is older than the edit.
+    edited.metadata.annotations.insert(keys::HELD_QUOTA.to_owned(), "cpu=3/3@0".to_owned());
     assert!(!ledger.put_workload(&edited));
     let unknown = Requests::default();
     assert_eq!(ledger.requests(uid), Some(&unknown));
@@ -345,7 +347,7 @@ fn what_kueue_counts_beyond_what_is_watched_is_taken_too() {
 fn what_was_noted_at_the_hold_is_read_where_nothing_else_is_known() {
     let mut ledger = ledger(&[queue("a", "", &[("x", "4", None)])], &[]);
     let mut held = idle(1, false, true);
-    held.metadata.annotations.insert(keys::HELD_QUOTA.to_owned(), "cpu=2000m/2000m".to_owned());
+    held.metadata.annotations.insert(keys::HELD_QUOTA.to_owned(), "cpu=2000m/2000m@0".to_owned());
     ledger.put_workload(&held);
     assert_eq!(ledger.requests(Uid::from_u128(1)), Some(&cpu("2")));
 }

@@ -49,7 +49,9 @@ impl Told {
     }
 
     fn moment(&self, second: u64) -> Result<(), Closed> {
-        self.history.moment(IMAGE, Self::now(second), &Timing::kubelet())
+        self.history.moment(IMAGE, Self::now(second), &Timing::kubelet()).map(|until| {
+            assert!(until >= Self::now(second).elapsed, "a moment that is open has not ended");
+        })
     }
 }
 
