@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use kube::Client;
 
+use crate::addon::Addon;
 use crate::certificates::Authority;
 use crate::control_plane::{ApiServer, Folders, start_api_server};
 use crate::error::Result;
-use crate::kueue::Objects;
+use crate::modules::KUEUE;
 use crate::tools::Tools;
 use crate::work_folder::WorkFolder;
 
 /// etcd and kube-apiserver, without controllers, without Kueue and without its definitions.
 pub struct BareServer {
     server: ApiServer,
-    objects: Objects,
+    kueue: Addon,
     folders: Folders,
     // Last, so that it is removed when the processes that write to it are gone.
     work: WorkFolder,
@@ -37,8 +38,8 @@ impl BareServer {
         let folders = Folders::create(work.path())?;
         let authority = Authority::new(&folders.certificates)?;
         let server = start_api_server(&tools, &folders, &authority).await?;
-        let objects = Objects::load(&tools, &authority).await?;
-        Ok(Self { server, objects, folders, work })
+        let kueue = Addon::load(KUEUE, "sigs.k8s.io/kueue", &tools, &authority).await?;
+        Ok(Self { server, kueue, folders, work })
     }
 
     /// A client that may do everything.
@@ -61,7 +62,7 @@ impl BareServer {
     /// # Errors
     /// When the API server refuses one.
     pub async fn define_kueue(&mut self) -> Result<()> {
-        self.objects.apply_first(&self.server.admin).await
+        self.kueue.apply_first(&self.server.admin).await
     }
 
     /// Ends the processes and removes the folder.

@@ -9,6 +9,7 @@ use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use tokio::time::Instant;
 
+use crate::addon::Addon;
 use crate::audit::AuditLog;
 use crate::certificates::Authority;
 use crate::control_plane::{
@@ -16,8 +17,10 @@ use crate::control_plane::{
 };
 use crate::deadline::within;
 use crate::error::{Error, Result};
+use crate::jobset;
 use crate::kubeconfig::Endpoint;
-use crate::kueue::Objects;
+use crate::kueue;
+use crate::modules::{JOBSET, KUEUE};
 use crate::process::Process;
 use crate::tools::Tools;
 use crate::work_folder::WorkFolder;
@@ -38,7 +41,7 @@ pub struct Phase {
     pub took: Duration,
 }
 
-/// etcd, kube-apiserver, kube-controller-manager, kube-scheduler and Kueue, on loopback and ready.
+/// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, JobSet and Kueue, on loopback and ready.
 ///
 /// It belongs to the runtime in which it is started. Dropping it ends all of its processes; so does the
 /// end of this process, however it comes.
@@ -46,6 +49,7 @@ pub struct Cluster {
     server: ApiServer,
     controller_manager: Process,
     scheduler: Process,
+    job_set: Process,
     kueue: Process,
     tools: Tools,
     folders: Folders,
@@ -99,17 +103,30 @@ impl Cluster {
     ) -> Result<impl FnOnce(WorkFolder) -> Self + use<>> {
         let folders = Folders::create(work.path())?;
         let authority = Authority::new(&folders.certificates)?;
-        let (server, objects) = tokio::try_join!(
+        let manifests = async {
+            let job_set = Addon::load(JOBSET, "sigs.k8s.io/jobset", &tools, &authority).await?;
+            let kueue = Addon::load(KUEUE, "sigs.k8s.io/kueue", &tools, &authority).await?;
+            Ok((job_set, kueue, kueue::foreign_kind(&tools).await?))
+        };
+        let (server, addons) = tokio::try_join!(
             timed("etcd and kube-apiserver", start_api_server(&tools, &folders, &authority)),
-            timed("manifests of Kueue", Objects::load(&tools, &authority)),
+            timed("manifests of JobSet and Kueue", manifests),
         )?;
-        let (server, mut objects) = (phases.add(server), phases.add(objects));
+        let (server, (mut of_job_set, mut of_kueue, foreign)) =
+            (phases.add(server), phases.add(addons));
         let with_kueue = async {
-            let applied =
-                timed("definitions and roles of Kueue", objects.apply_first(&server.admin)).await?;
-            let started =
-                timed("Kueue", objects.start(&tools, &folders, &authority, &server)).await?;
-            Ok((applied, started))
+            let first = async {
+                // Kueue asks at its start which kinds there are.
+                of_job_set.apply_first(&server.admin).await?;
+                foreign.apply(&server.admin).await?;
+                of_kueue.apply_first(&server.admin).await
+            };
+            let applied = timed("definitions and roles of JobSet and Kueue", first).await?;
+            let job_set = jobset::start(of_job_set, &tools, &folders, &authority, &server);
+            let kueue = kueue::start(of_kueue, &tools, &folders, &authority, &server);
+            let (job_set, kueue) =
+                tokio::try_join!(timed("JobSet", job_set), timed("Kueue", kueue))?;
+            Ok((applied, job_set, kueue))
         };
         let with_controllers = async {
             let manager = timed(
@@ -121,13 +138,13 @@ impl Cluster {
                 timed("first work of the controllers", first_work(&server.admin)).await?;
             Ok((manager, first_work))
         };
-        let ((applied, kueue), (manager, first_work), scheduler) = tokio::try_join!(
+        let ((applied, job_set, kueue), (manager, first_work), scheduler) = tokio::try_join!(
             with_kueue,
             with_controllers,
             timed("kube-scheduler", start_scheduler(&tools, &folders, &authority, &server)),
         )?;
         phases.add(applied);
-        let kueue = phases.add(kueue);
+        let (job_set, kueue) = (phases.add(job_set), phases.add(kueue));
         let controller_manager = phases.add(manager);
         phases.add(first_work);
         let scheduler = phases.add(scheduler);
@@ -136,6 +153,7 @@ impl Cluster {
             server,
             controller_manager,
             scheduler,
+            job_set,
             kueue,
             tools,
             folders,
@@ -198,12 +216,13 @@ impl Cluster {
     }
 
     /// All processes of the cluster.
-    pub fn processes(&self) -> [&Process; 5] {
+    pub fn processes(&self) -> [&Process; 6] {
         [
             &self.server.etcd,
             &self.server.process,
             &self.controller_manager,
             &self.scheduler,
+            &self.job_set,
             &self.kueue,
         ]
     }
@@ -218,12 +237,13 @@ impl Cluster {
 
     /// Waits until a process of the cluster ends by itself: for `select!` beside the tests.
     pub async fn failure(&self) -> Error {
-        let [etcd, server, manager, scheduler, kueue] = self.processes();
+        let [etcd, server, manager, scheduler, job_set, kueue] = self.processes();
         tokio::select! {
             error = etcd.failure() => error,
             error = server.failure() => error,
             error = manager.failure() => error,
             error = scheduler.failure() => error,
+            error = job_set.failure() => error,
             error = kueue.failure() => error,
         }
     }

@@ -54,6 +54,11 @@ impl JobPlan {
         self
     }
 
+    /// What it is so far.
+    pub fn manifest(&self) -> &Value {
+        &self.manifest
+    }
+
     /// The Job.
     ///
     /// # Errors

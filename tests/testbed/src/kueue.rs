@@ -1,18 +1,15 @@
-//! Kueue, as a process beside the control plane instead of a Pod in it.
-//!
-//! Its manifests come straight out of its Go module. What only makes sense in a cluster with a network
-//! (Deployment, Services, the aggregated API) is left out, and its webhooks are pointed at loopback.
+//! Kueue, on loopback.
 
 use std::path::Path;
 use std::process::Stdio;
 
-use k8s_openapi::ByteString;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::certificates::{Authority, Certificate};
+use crate::addon::{Addon, copy_pair};
+use crate::certificates::Authority;
 use crate::control_plane::{ApiServer, Folders, wait_for};
 use crate::deadline::until;
 use crate::error::{Error, Result};
@@ -48,58 +45,29 @@ fi
 exec "$@"
 "#;
 
-/// Kueue's objects, in the order in which they are of use.
-pub(crate) struct Objects {
-    /// Namespace, definitions and roles: before it starts.
-    before: Manifests,
-    /// The webhooks: once it runs, for they are fail-closed and would block every Job.
-    after: Manifests,
-    port: u16,
+/// Starts Kueue, applies its webhooks, and returns when a queue can be created through them.
+pub(crate) async fn start(
+    addon: Addon,
+    tools: &Tools,
+    folders: &Folders,
+    authority: &Authority,
+    server: &ApiServer,
+) -> Result<Process> {
+    let process = start_process(tools, folders, authority, server, addon.port).await?;
+    addon.apply_last(&server.admin).await?;
+    until(60, "a queue passing Kueue's webhooks", async || {
+        try_queue(&server.admin).await.map_err(|error| error.to_string())
+    })
+    .await?;
+    Ok(process)
 }
 
-impl Objects {
-    /// Renders them, or takes them from the cache, with the webhooks on a free port.
-    pub(crate) async fn load(tools: &Tools, authority: &Authority) -> Result<Self> {
-        let source = go::source(KUEUE, "sigs.k8s.io/kueue").await?;
-        let [port] = ports::free()?;
-        let mut objects = Manifests::rendered_once(&source.join("config/default"), tools)
-            .await?
-            .without_kinds(&["Deployment", "Service", "APIService"]);
-        let bundle = serde_json::to_value(ByteString(authority.pem().as_bytes().to_vec()))
-            .map_err(|error| Error::malformed("the authority", error))?;
-        for object in objects.objects_mut() {
-            point_at_loopback(object, port, &bundle);
-        }
-        let (after, before) = objects.split(|object| {
-            object
-                .get("kind")
-                .and_then(Value::as_str)
-                .is_some_and(|kind| kind.ends_with("WebhookConfiguration"))
-        });
-        Ok(Self { before, after, port })
-    }
-
-    /// Applies what has to be there before Kueue starts.
-    pub(crate) async fn apply_first(&mut self, client: &Client) -> Result<()> {
-        std::mem::take(&mut self.before).apply(client).await
-    }
-
-    /// Starts Kueue, applies its webhooks, and returns when a queue can be created through them.
-    pub(crate) async fn start(
-        self,
-        tools: &Tools,
-        folders: &Folders,
-        authority: &Authority,
-        server: &ApiServer,
-    ) -> Result<Process> {
-        let process = start_process(tools, folders, authority, server, self.port).await?;
-        self.after.apply(&server.admin).await?;
-        until(60, "a queue passing Kueue's webhooks", async || {
-            try_queue(&server.admin).await.map_err(|error| error.to_string())
-        })
-        .await?;
-        Ok(process)
-    }
+/// The definition of a kind that Kueue manages and that nothing here runs: from one of its own
+/// dependencies.
+pub(crate) async fn foreign_kind(tools: &Tools) -> Result<Manifests> {
+    let source = go::source(KUEUE, "github.com/kubeflow/training-operator").await?;
+    let path = source.join("manifests/base/crds/kubeflow.org_pytorchjobs.yaml");
+    Manifests::load(&path, tools).await
 }
 
 /// The manager itself; returns when its probe says that it is ready.
@@ -161,25 +129,10 @@ fn configuration(webhook: u16, probe: u16, metrics: u16, certificates: &Path) ->
             "ClusterQueue.kueue.x-k8s.io": 5,
             "ResourceFlavor.kueue.x-k8s.io": 1,
         }},
-        "integrations": {"frameworks": ["batch/job", "jobset.x-k8s.io/jobset", "pod"]},
+        "integrations": {"frameworks": [
+            "batch/job", "jobset.x-k8s.io/jobset", "pod", "kubeflow.org/pytorchjob",
+        ]},
     })
-}
-
-/// Puts loopback in the place of the Service, in webhooks and in the conversion of definitions.
-fn point_at_loopback(object: &mut Value, port: u16, bundle: &Value) {
-    let rewrite = |config: &mut Value| {
-        let path = config.pointer("/service/path").and_then(Value::as_str).unwrap_or_default();
-        *config = json!({"url": format!("https://127.0.0.1:{port}{path}"), "caBundle": bundle});
-    };
-    if let Some(config) = object.pointer_mut("/spec/conversion/webhook/clientConfig") {
-        rewrite(config);
-    }
-    let webhooks = object.get_mut("webhooks").and_then(Value::as_array_mut);
-    for webhook in webhooks.into_iter().flatten() {
-        if let Some(config) = webhook.get_mut("clientConfig") {
-            rewrite(config);
-        }
-    }
 }
 
 /// Creates a queue as a dry run: it passes the same webhooks, and leaves nothing behind.
@@ -190,16 +143,6 @@ async fn try_queue(client: &Client) -> Result<()> {
     let queue = DynamicObject::new("ready", &resource).data(json!({"spec": {}}));
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
     api.create(&parameters, &queue).await.map(drop).map_err(Error::api("create a queue"))
-}
-
-/// The pair under the names that Kueue looks for.
-fn copy_pair(pair: &Certificate, folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-    for (from, name) in [(&pair.certificate, "tls.crt"), (&pair.key, "tls.key")] {
-        let to = folder.join(name);
-        std::fs::copy(from, &to).map_err(Error::file("write", &to))?;
-    }
-    Ok(())
 }
 
 /// Says clearly what is missing on a machine where Kueue could only die with a terse line in its log.
@@ -231,25 +174,4 @@ async fn try_namespaces(namespaces: &str) -> Result<()> {
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn webhooks_and_conversions_are_pointed_at_loopback() {
-        let service = json!({"service": {"name": "s", "namespace": "n", "path": "/convert"}});
-        let wanted = json!({"url": "https://127.0.0.1:7/convert", "caBundle": "Q0E="});
-        for (mut object, place) in [
-            (json!({"webhooks": [{"clientConfig": service}]}), "/webhooks/0/clientConfig"),
-            (
-                json!({"spec": {"conversion": {"webhook": {"clientConfig": service}}}}),
-                "/spec/conversion/webhook/clientConfig",
-            ),
-        ] {
-            point_at_loopback(&mut object, 7, &json!("Q0E="));
-            assert_eq!(object.pointer(place), Some(&wanted));
-        }
-    }
 }

@@ -5,6 +5,7 @@
 //! [`Cluster::start`]. A program that uses it calls [`supervise::run_if_asked`] first thing in `main`.
 
 pub mod account;
+mod addon;
 pub mod agent;
 pub mod audit;
 pub mod bare;
@@ -15,6 +16,7 @@ pub mod deadline;
 mod error;
 mod go;
 pub mod job;
+mod jobset;
 pub mod kubeconfig;
 mod kueue;
 pub mod manifests;

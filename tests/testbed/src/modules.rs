@@ -23,8 +23,10 @@ pub(crate) const KUBERNETES: Module =
     Module { name: "kubernetes", stamp: Some("k8s.io/kubernetes") };
 /// Kueue.
 pub(crate) const KUEUE: Module = Module { name: "kueue", stamp: None };
+/// The JobSet controller.
+pub(crate) const JOBSET: Module = Module { name: "jobset", stamp: None };
 /// All of them.
-pub(crate) const ALL: [Module; 3] = [ETCD, KUBERNETES, KUEUE];
+pub(crate) const ALL: [Module; 4] = [ETCD, KUBERNETES, KUEUE, JOBSET];
 
 impl Module {
     /// Where it is.

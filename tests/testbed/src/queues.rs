@@ -1,9 +1,8 @@
 //! Kueue's objects as the tests need them: queues, and the Workloads of Jobs.
 
-use k8s_openapi::api::batch::v1::Job;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher;
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::error::Result;
@@ -99,13 +98,14 @@ pub fn is_true(object: &DynamicObject, kind: &str) -> bool {
     condition(object, kind).is_some_and(|(status, _, _)| status == "True")
 }
 
-/// Waits until the Workload of a Job is as `look` wants it, and returns it.
+/// Waits until the Workload of a Job, or of another kind that Kueue manages, is as `look` wants it, and
+/// returns it.
 ///
 /// # Errors
 /// [`crate::Error::Late`] with `what` and the last state.
 pub async fn workload_when(
     client: &Client,
-    job: &Job,
+    job: &impl ResourceExt,
     seconds: u64,
     what: &str,
     look: impl Fn(&DynamicObject) -> bool,
@@ -116,7 +116,7 @@ pub async fn workload_when(
     // Kueue: pkg/controller/constants/constants.go, JobUIDLabel.
     let uid = job.uid().unwrap_or_default();
     let which = watcher::Config::default().labels(&format!("kueue.x-k8s.io/job-uid={uid}"));
-    let what = format!("the Workload of Job {namespace}/{}: {what}", job.name_any());
+    let what = format!("the Workload of {namespace}/{}: {what}", job.name_any());
     Box::pin(watch_kind_until(api, which, seconds, &what, |seen| {
         seen.values().find(|workload| look(workload)).cloned()
     }))
@@ -130,7 +130,7 @@ pub async fn workload_when(
 ///
 /// # Errors
 /// [`crate::Error::Late`] when it takes longer than a minute.
-pub async fn admitted(client: &Client, job: &Job) -> Result<DynamicObject> {
+pub async fn admitted(client: &Client, job: &impl ResourceExt) -> Result<DynamicObject> {
     workload_when(client, job, SECONDS, "QuotaReserved", |workload| {
         is_true(workload, "QuotaReserved")
     })

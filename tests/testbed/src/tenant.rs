@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use kube::api::{DeleteParams, DynamicObject, PostParams};
 use kube::runtime::wait::await_condition;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
 use crate::cluster::Cluster;
@@ -118,7 +118,7 @@ impl Tenant {
     ///
     /// # Errors
     /// When it takes longer than a minute.
-    pub async fn admitted(&self, job: &Job) -> Result<DynamicObject> {
+    pub async fn admitted(&self, job: &impl ResourceExt) -> Result<DynamicObject> {
         queues::admitted(&self.client, job).await
     }
 
@@ -128,7 +128,7 @@ impl Tenant {
     /// When it takes longer than `seconds`.
     pub async fn workload_when(
         &self,
-        job: &Job,
+        job: &impl ResourceExt,
         seconds: u64,
         what: &str,
         look: impl Fn(&DynamicObject) -> bool,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::go;
-use crate::modules::{ETCD, KUBERNETES, KUEUE, Module};
+use crate::modules::{ETCD, JOBSET, KUBERNETES, KUEUE, Module};
 use crate::progress::{Progress, say};
 use crate::text::{content_name, tail};
 
@@ -32,7 +32,7 @@ struct Tool {
 }
 
 /// In the order of building: each of the Kubernetes ones makes the next one cheaper.
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     Tool { name: "etcd", module: ETCD, package: "go.etcd.io/etcd/server/v3" },
     Tool {
         name: "kube-apiserver",
@@ -50,6 +50,7 @@ const TOOLS: [Tool; 5] = [
         package: "k8s.io/kubernetes/cmd/kube-scheduler",
     },
     Tool { name: "kueue", module: KUEUE, package: "sigs.k8s.io/kueue/cmd/kueue" },
+    Tool { name: "jobset", module: JOBSET, package: "sigs.k8s.io/jobset" },
 ];
 
 const KUBECTL: Tool =
@@ -68,6 +69,8 @@ pub struct Tools {
     pub scheduler: PathBuf,
     /// Kueue's manager.
     pub kueue: PathBuf,
+    /// JobSet's manager.
+    pub jobset: PathBuf,
     /// The version of Go that they are built with.
     go: String,
     /// Where finished things are kept.
@@ -100,12 +103,18 @@ impl Tools {
             }
         }
         let mut paths = programs.into_iter().map(|(_, path)| path);
-        let (Some(etcd), Some(apiserver), Some(controller_manager), Some(scheduler), Some(kueue)) =
-            (paths.next(), paths.next(), paths.next(), paths.next(), paths.next())
-        else {
-            return Err(Error::malformed("the list of tools", "it names fewer than five"));
-        };
-        Ok(Self { etcd, apiserver, controller_manager, scheduler, kueue, go, cache })
+        let mut next =
+            || paths.next().ok_or_else(|| Error::malformed("the list of tools", "it is too short"));
+        Ok(Self {
+            etcd: next()?,
+            apiserver: next()?,
+            controller_manager: next()?,
+            scheduler: next()?,
+            kueue: next()?,
+            jobset: next()?,
+            go,
+            cache,
+        })
     }
 
     /// A kubectl: the one on the `PATH` where it is 1.30 or newer, else one that is built.
