@@ -27,7 +27,7 @@ pub async fn patch(
     in_time(until, &writer.clock, request.send(&writer.client)).await
 }
 
-/// Sets our condition on a Pod, then deletes the Pod as it was left by that: where the kubelet has
+/// Patches a Pod, our condition last, then deletes the Pod as it was left by that: where the kubelet has
 /// written in between, the Pod may just have started, and stays. Neither is done after `until`: while a
 /// pull runs the kubelet writes nothing, and the version would not tell.
 ///
@@ -36,17 +36,22 @@ pub async fn patch(
 /// Where one of the two was refused, came too late or got no answer.
 pub async fn end_pod(
     target: &Target,
-    patch: &Patch,
+    patches: &[&Patch],
     until: Option<Duration>,
     writer: &Writer,
 ) -> Result<Accepted, Refused> {
-    let marked = self::patch(target, patch, until, writer).await?;
-    let Some(version) = marked.resource_version.as_deref() else {
-        // Without it the deletion could meet a Pod that has started.
-        let why = "the API server's answer to the patch names no resourceVersion";
-        return Err(Refused::unsent(Outcome::Unavailable, why));
-    };
-    let request = Request::delete(target, Some(version), &writer.versions);
+    let mut target = target.clone();
+    for patch in patches {
+        let marked = self::patch(&target, patch, until, writer).await?;
+        if marked.resource_version.is_none() {
+            // Without it the next write could meet a Pod that has started.
+            let why = "the API server's answer to the patch names no resourceVersion";
+            return Err(Refused::unsent(Outcome::Unavailable, why));
+        }
+        target.resource_version = marked.resource_version;
+    }
+    let version = target.resource_version.as_deref();
+    let request = Request::delete(&target, version, &writer.versions);
     in_time(until, &writer.clock, request.send(&writer.client)).await
 }
 

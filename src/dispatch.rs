@@ -107,8 +107,9 @@ async fn perform(effect: &Effect, writer: &Writer) -> Result<Accepted, Refused> 
             apply::patch(target, patch, *until, writer).await
         }
         Effect::ClearPod { target, patch } => apply::patch(target, patch, None, writer).await,
-        Effect::EndPod { target, patch, until } => {
-            apply::end_pod(target, patch, *until, writer).await
+        Effect::EndPod { target, first, patch, until } => {
+            let patches: Vec<&Patch> = first.iter().chain([patch]).collect();
+            apply::end_pod(target, &patches, *until, writer).await
         }
         Effect::Explain { target, patch } => report::explain(target, patch, writer).await,
         Effect::Publish(event) => report::publish(event, writer).await,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dislodge_engine::input::Input;
 use dislodge_engine::objects::{
-    ClusterQueue, CronJob, Job, LocalQueue, Node, Pod, Policy, Workload,
+    ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Pod, Policy, Workload,
 };
 use kube::{Api, Client};
 
@@ -76,6 +76,7 @@ pub fn start(context: &Context, tasks: &Tasks) {
     start_one::<ClusterQueue>(context, tasks);
     start_one::<Node>(context, tasks);
     start_one::<Workload>(context, tasks);
+    start_one::<JobSet>(context, tasks);
     start_one::<CronJob>(context, tasks);
     start_one::<Job>(context, tasks);
     start_one::<Pod>(context, tasks);

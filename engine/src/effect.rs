@@ -24,6 +24,19 @@ pub enum TargetKind {
     Policy,
 }
 
+impl TargetKind {
+    /// The kind as kubectl takes it.
+    pub const fn in_commands(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Job => "job",
+            Self::JobSet => "jobset",
+            Self::Pod => "pod",
+            Self::Policy => "imagepullpolicy",
+        }
+    }
+}
+
 /// The very object that a write is meant for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -125,6 +138,8 @@ pub enum Effect {
     EndPod {
         /// The Pod.
         target: Target,
+        /// What has to stand on it before.
+        first: Option<Patch>,
         /// The condition.
         patch: Patch,
         /// As with [`Effect::Lever`].

@@ -13,8 +13,9 @@ use crate::keys;
 use crate::lever::Annotations;
 use crate::message::mask;
 use crate::name::digest;
-use crate::objects::{Job, Meta, Uid};
-use crate::plan::{NoReturn, Reported};
+use crate::objects::{Meta, Uid};
+use crate::owner::{Owner, Reach};
+use crate::plan::{Fallback, NoReturn, Reported};
 
 /// The value of [`keys::THEN`] for a hold that leads to the end of the job.
 const FAIL: &str = "Fail";
@@ -68,6 +69,8 @@ pub struct Grounds<'a> {
     pub rule: &'a str,
     /// What it is to lead to.
     pub action: Action,
+    /// Where that is not what the rule says: why.
+    pub fallback: Option<Fallback>,
     /// For `RequeueJob`: when the job comes back.
     pub back: Option<Return>,
     /// The image.
@@ -80,9 +83,9 @@ pub struct Grounds<'a> {
 
 impl HoldRecord {
     /// A new hold of `job`.
-    pub fn new(job: &Job, grounds: &Grounds<'_>, now: Timestamp) -> Self {
-        let Grounds { policy, rule, action, back, image, evidence, admission } = *grounds;
-        let uid = job.metadata.uid.to_string();
+    pub fn new(job: &Owner, grounds: &Grounds<'_>, now: Timestamp) -> Self {
+        let Grounds { policy, rule, action, fallback, back, image, evidence, admission } = *grounds;
+        let uid = job.uid().to_string();
         let id = digest(&[&uid, &admission.to_string(), &now.to_string()]);
         Self {
             policy: policy.to_owned(),
@@ -92,10 +95,11 @@ impl HoldRecord {
             image: mask(image).into_owned(),
             cause: evidence.cause,
             sentence: format!(
-                "{}; {}: {}",
+                "{}; {}: {}{}",
                 pulls(evidence),
                 advice(action, back, evidence.cause, &id),
                 what(image, evidence.cause),
+                fallback.map(|why| because(why, job.kind())).unwrap_or_default(),
             ),
             id,
             at: seconds(now),
@@ -184,8 +188,9 @@ impl HoldRecord {
     pub fn event(&self, job: Target) -> Event {
         let name = event_name(&job, &[&self.id]);
         let command = format!(
-            "kubectl -n {} annotate job {} {}={}",
+            "kubectl -n {} annotate {} {} {}={}",
             job.key.namespace,
+            job.kind.in_commands(),
             job.key.name,
             keys::RESUME,
             self.id
@@ -251,18 +256,22 @@ impl PodEnded {
         Patch { merge: Merge::Strategic, part: Part::Status, body }
     }
 
-    /// The Event that tells of it, on the Job.
-    pub fn event(&self, job: Target) -> Event {
+    /// The Event that tells of it, on the object that its people look at.
+    pub fn event(&self, owner: &Owner) -> Event {
+        let job = owner.target();
+        let lead = match owner.reach() {
+            Reach::PodsAlone { .. } => "ended as failed, its quota is given back",
+            Reach::Whole | Reach::StopAlone | Reach::Nothing => {
+                "ended; the Job's podFailurePolicy decides what follows"
+            }
+        };
         Event {
             name: event_name(&job, &["pod", &self.uid.to_string()]),
             regarding: job,
             kind: EventType::Warning,
             reason: REASON,
             action: Action::FailJob.as_str(),
-            note: format!(
-                "Pod {} ended; the Job's podFailurePolicy decides what follows. {}",
-                self.pod, self.sentence
-            ),
+            note: format!("Pod {} {lead}. {}", self.pod, self.sentence),
         }
     }
 }
@@ -310,6 +319,13 @@ pub fn report_event(
             "Reported only: the Job's podFailurePolicy would make the Pod anew for ever".to_owned()
         }
         Reported::Foreign(_) => "Reported only: another system runs this job".to_owned(),
+        Reported::NotAJob => {
+            "Reported only: what runs this Pod would make it anew for ever".to_owned()
+        }
+        Reported::WouldDeletePods => {
+            "Reported only: to stop Pods that nothing makes anew would delete them for good"
+                .to_owned()
+        }
     };
     Event {
         name: event_name(&job, &[&admission, image, reported.as_str()]),
@@ -354,11 +370,26 @@ fn advice(action: Action, back: Option<Return>, cause: Cause, hold: &str) -> Str
             format!("{}, {sooner}; {}", back.unwrap_or_default(), cause.remedy())
         }
         Action::FailJob if cause.remedy() == cause.next_step() => cause.remedy().to_owned(),
-        Action::FailJob => format!("{}, then create the Job anew", cause.remedy()),
+        Action::FailJob => format!("{}, then create the job anew", cause.remedy()),
         Action::SuspendJob | Action::RequeueJob | Action::Report => {
             format!("{} (annotation {}={hold})", cause.next_step(), keys::RESUME)
         }
     }
+}
+
+/// Why another action was taken than the rule's.
+fn because(why: Fallback, kind: &str) -> String {
+    let said = match why {
+        Fallback::NoReturn(NoReturn::Exhausted) => {
+            "it was requeued as often as the policy allows".to_owned()
+        }
+        Fallback::NoReturn(NoReturn::RequestUnknown) => {
+            "requeued, it could displace work that runs".to_owned()
+        }
+        Fallback::BlocksSchedule => "suspended, it would block its CronJob's schedule".to_owned(),
+        Fallback::NoFailLever => format!("Dislodge knows no way to end a {kind} as failed"),
+    };
+    format!(" ({}: {said})", why.as_str())
 }
 
 /// How often it failed: `3 failed pulls in 40 s`.
@@ -395,6 +426,10 @@ pub(crate) fn seconds(at: Timestamp) -> Timestamp {
 mod tests {
     use super::*;
 
+    fn owner() -> Owner {
+        Owner::Job(std::sync::Arc::default())
+    }
+
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
@@ -409,14 +444,23 @@ mod tests {
         image: &'a str,
         evidence: &'a Evidence,
     ) -> Grounds<'a> {
-        Grounds { policy: "p", rule: "r", action, back, image, evidence, admission: at(1) }
+        Grounds {
+            policy: "p",
+            rule: "r",
+            action,
+            fallback: None,
+            back,
+            image,
+            evidence,
+            admission: at(1),
+        }
     }
 
     #[test]
     fn kubectl_describe_shows_how_often_and_what_to_do_for_every_cause() {
         for cause in Cause::ALL {
             let evidence = Evidence { cause, failed_pulls: 100, first: at(0), last: at(86_400) };
-            let job = Job::default();
+            let job = owner();
             let [hold, failed, requeued] =
                 [Action::SuspendJob, Action::FailJob, Action::RequeueJob].map(|action| {
                     let back = back(action);
@@ -439,13 +483,13 @@ mod tests {
     fn a_password_in_a_reference_is_told_to_nobody() {
         let evidence =
             Evidence { cause: Cause::InvalidReference, failed_pulls: 2, first: at(0), last: at(9) };
-        let (job, image) = (Job::default(), "https://bob:hunter2@r.io/app:1");
+        let (job, image) = (owner(), "https://bob:hunter2@r.io/app:1");
         let grounds = grounds(Action::SuspendJob, None, image, &evidence);
         let hold = HoldRecord::new(&job, &grounds, at(2));
         let target = Target {
             kind: crate::effect::TargetKind::Job,
-            key: job.metadata.key(),
-            uid: job.metadata.uid,
+            key: job.meta().key(),
+            uid: job.uid(),
             resource_version: None,
         };
         let texts = [
@@ -463,7 +507,7 @@ mod tests {
         let evidence =
             Evidence { cause: Cause::NotFound, failed_pulls: 3, first: at(0), last: at(40) };
         for action in [Action::SuspendJob, Action::FailJob, Action::RequeueJob] {
-            let job = Job::default();
+            let job = owner();
             let back = back(action);
             let hold = HoldRecord::new(&job, &grounds(action, back, "image", &evidence), at(2));
             let marks = hold.on_lever().into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?)));

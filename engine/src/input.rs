@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::effect::{EffectId, Outcome};
-use crate::objects::{ClusterQueue, CronJob, Job, LocalQueue, Node, Pod, Policy, Workload};
+use crate::objects::{ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Pod, Policy, Workload};
 
 /// The kinds of objects that are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +12,8 @@ pub enum Kind {
     Pod,
     /// Jobs of the group `batch`.
     Job,
+    /// JobSets.
+    JobSet,
     /// CronJobs.
     CronJob,
     /// Kueue's Workloads.
@@ -28,9 +30,10 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pod,
         Self::Job,
+        Self::JobSet,
         Self::CronJob,
         Self::Workload,
         Self::LocalQueue,
@@ -44,6 +47,7 @@ impl Kind {
         match self {
             Self::Pod => "Pod",
             Self::Job => "Job",
+            Self::JobSet => "JobSet",
             Self::CronJob => "CronJob",
             Self::Workload => "Workload",
             Self::LocalQueue => "LocalQueue",
@@ -72,6 +76,8 @@ pub enum Input {
     Pod(Change<Pod>),
     /// A Job.
     Job(Change<Job>),
+    /// A JobSet.
+    JobSet(Change<JobSet>),
     /// A CronJob.
     CronJob(Change<CronJob>),
     /// A Workload.

@@ -46,6 +46,9 @@ pub const KUEUE_QUEUE: &str = "kueue.x-k8s.io/queue-name";
 pub const KUEUE_JOB_UID: &str = "kueue.x-k8s.io/job-uid";
 /// The Pod group that a Pod belongs to (Kueue: `GroupNameLabel`).
 pub const KUEUE_POD_GROUP: &str = "kueue.x-k8s.io/pod-group-name";
+/// On a Pod of a group: `false` lets the group end when the Pod has failed, in place of waiting for
+/// another one (Kueue: `RetriableInGroupAnnotationKey`).
+pub const KUEUE_RETRIABLE: &str = "kueue.x-k8s.io/retriable-in-group";
 /// Marks the copy of a Workload on a MultiKueue worker (Kueue: `MultiKueueOriginLabel`).
 pub const KUEUE_ORIGIN: &str = "kueue.x-k8s.io/multikueue-origin";
 /// Marks a Pod that the kubelet made by itself (Kubernetes: `MirrorPodAnnotationKey`).

@@ -18,7 +18,7 @@
 //!
 //! Beside the path: [`api`] is the contract with people, [`brake`] what holds the rules back, [`objects`] what is read of the cluster,
 //! [`message`] why a pull failed by what is said of it, [`index`] what is remembered of the cluster,
-//! [`lever`] who stops a job, [`quota`] who counts its quota, [`explain`] the words, [`timing`] the
+//! [`owner`] whose job it is, [`lever`] who stops it, [`quota`] who counts its quota, [`explain`] the words, [`timing`] the
 //! kubelet's schedule, and [`engine`] puts it all together.
 
 pub mod api;
@@ -36,6 +36,7 @@ pub mod message;
 mod name;
 pub mod objects;
 pub mod observe;
+pub mod owner;
 pub mod plan;
 pub mod quota;
 pub mod record;

@@ -3,6 +3,7 @@
 use crate::api::{Action, Mode, RunningPeers};
 use crate::judge::{Evidence, Verdict};
 use crate::objects::PodEnd;
+use crate::owner::Reach;
 use crate::quota::{Admission, Foreign};
 use crate::record::Closed;
 use jiff::Timestamp;
@@ -34,6 +35,8 @@ pub struct Situation {
     /// Where the job's author decides what becomes of Pods that are ended because of their image:
     /// what that is.
     pub author: Option<PodEnd>,
+    /// What can be done about jobs of that kind.
+    pub reach: Reach,
     /// Whether it is a safe moment for the Pod that failed.
     pub moment: Result<(), Closed>,
 }
@@ -58,6 +61,8 @@ pub enum Plan<'a> {
     Act {
         /// What.
         action: Action,
+        /// Where that is not what the rule says: why.
+        fallback: Option<Fallback>,
         /// By which rule.
         rule: &'a str,
         /// Because of what.
@@ -109,6 +114,10 @@ pub enum Reported {
     IgnoredByJob,
     /// Somebody else runs the job.
     Foreign(Foreign),
+    /// A Deployment or the like makes its Pods anew for ever.
+    NotAJob,
+    /// To stop Pods that nothing makes anew would delete them for good.
+    WouldDeletePods,
 }
 
 /// Why a job can't be requeued.
@@ -119,6 +128,38 @@ pub enum NoReturn {
     /// Its queue preempts, and what the job asks for is not known: its return could displace work
     /// that runs.
     RequestUnknown,
+}
+
+/// Why another action is taken than the rule's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fallback {
+    /// It can't be requeued.
+    NoReturn(NoReturn),
+    /// Held, it would block its CronJob's schedule.
+    BlocksSchedule,
+    /// Dislodge knows no way to end a job of that kind.
+    NoFailLever,
+}
+
+impl NoReturn {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhausted => "RequeuesExhausted",
+            Self::RequestUnknown => "RequestUnknown",
+        }
+    }
+}
+
+impl Fallback {
+    /// The word for it in a hold's sentence.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoReturn(why) => why.as_str(),
+            Self::BlocksSchedule => "BlocksSchedule",
+            Self::NoFailLever => "NoFailLever",
+        }
+    }
 }
 
 impl Plan<'_> {
@@ -154,11 +195,12 @@ impl Reported {
             Self::NodeLocal => "NodeLocal",
             Self::Overridden => "Overridden",
             Self::Ignored => "Ignored",
-            Self::NoReturn(NoReturn::Exhausted) => "RequeuesExhausted",
-            Self::NoReturn(NoReturn::RequestUnknown) => "RequestUnknown",
+            Self::NoReturn(why) => why.as_str(),
             Self::IgnoredByJob => "IgnoredByJob",
             Self::Foreign(Foreign::MultiKueueWorker) => "MultiKueueWorker",
             Self::Foreign(Foreign::ForeignManager) => "ForeignManager",
+            Self::NotAJob => "NotAJob",
+            Self::WouldDeletePods => "WouldDeletePods",
         }
     }
 }
@@ -166,9 +208,22 @@ impl Reported {
 /// People have the last word: after so many resumes a job is only reported.
 pub const MOST_RESUMES: u32 = 2;
 
-/// What is done in place of a hold that would block a CronJob's schedule.
-pub const fn lasting(action: Action, blocks_schedule: bool) -> Action {
-    if blocks_schedule && matches!(action, Action::SuspendJob) { Action::FailJob } else { action }
+/// What is done in place of a hold that would block a CronJob's schedule, or of an end that is out of
+/// reach; `None` where the action can be taken as it is.
+pub const fn in_place(
+    action: Action,
+    blocks_schedule: bool,
+    reach: Reach,
+) -> Option<(Action, Fallback)> {
+    match action {
+        Action::SuspendJob if blocks_schedule && matches!(reach, Reach::Whole) => {
+            Some((Action::FailJob, Fallback::BlocksSchedule))
+        }
+        Action::FailJob if matches!(reach, Reach::StopAlone) => {
+            Some((Action::SuspendJob, Fallback::NoFailLever))
+        }
+        Action::FailJob | Action::SuspendJob | Action::RequeueJob | Action::Report => None,
+    }
 }
 
 /// Decides. Pure, total, and in the order in which a reader would ask.
@@ -185,19 +240,32 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     if situation.ignored {
         return report(Reported::Ignored);
     }
-    let action = match (rule.action, situation.no_return) {
+    let (action, fallback) = match (rule.action, situation.no_return) {
         (Action::Report, _) => return report(Reported::Rule),
         (Action::RequeueJob, Some((why, Action::Report))) => {
             return report(Reported::NoReturn(why));
         }
-        (Action::RequeueJob, Some((_, afterwards))) => afterwards,
-        (action, _) => action,
+        (Action::RequeueJob, Some((why, afterwards))) => {
+            (afterwards, Some(Fallback::NoReturn(why)))
+        }
+        (action, _) => (action, None),
     };
-    let action = lasting(action, situation.blocks_schedule);
+    let (action, fallback) = match in_place(action, situation.blocks_schedule, situation.reach) {
+        Some((action, why)) => (action, Some(why)),
+        None => (action, fallback),
+    };
     let admission = match situation.admission {
         Admission::Since(admission) => admission,
         Admission::None => return Plan::Wait(Wait::Quota),
         Admission::Foreign(why) => return report(Reported::Foreign(why)),
+    };
+    let ends_pod = match situation.reach {
+        Reach::Nothing => return report(Reported::NotAJob),
+        Reach::PodsAlone { .. } if action != Action::FailJob => {
+            return report(Reported::WouldDeletePods);
+        }
+        Reach::PodsAlone { .. } => Some(PodEnd::Decided),
+        Reach::Whole | Reach::StopAlone => situation.author.filter(|_| action == Action::FailJob),
     };
     if situation.resumes >= MOST_RESUMES {
         return report(Reported::Overridden);
@@ -217,7 +285,6 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
         Err(Closed::ClockSkew) => return Plan::Wait(Wait::ClockSkew),
         Ok(()) => {}
     }
-    let ends_pod = situation.author.filter(|_| action == Action::FailJob);
     if ends_pod == Some(PodEnd::Ignored) {
         return report(Reported::IgnoredByJob);
     }
@@ -230,7 +297,7 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     if ends_pod.is_some() {
         return Plan::EndPod { rule: &rule.name, evidence };
     }
-    Plan::Act { action, rule: &rule.name, evidence, admission }
+    Plan::Act { action, fallback, rule: &rule.name, evidence, admission }
 }
 
 #[cfg(test)]
@@ -263,6 +330,7 @@ mod tests {
             blocks_schedule: false,
             no_return: None,
             author: None,
+            reach: Reach::Whole,
             moment: Ok(()),
         };
         change(&mut situation, &mut rule);
@@ -272,7 +340,10 @@ mod tests {
             Plan::Wait(wait) => format!("wait {}", wait.as_str()),
             Plan::Report(reported) => format!("report {}", reported.as_str()),
             Plan::EndPod { .. } => "end the Pod".to_owned(),
-            Plan::Act { action, .. } => format!("act {action:?}"),
+            Plan::Act { action, fallback, .. } => {
+                let why = fallback.map(|why| format!(" for {}", why.as_str())).unwrap_or_default();
+                format!("act {action:?}{why}")
+            }
         }
     }
 
@@ -282,7 +353,7 @@ mod tests {
 
     #[test]
     fn each_circumstance_has_its_say_and_no_other_is_asked_before_it() {
-        let rows: [(Change, &str); 26] = [
+        let rows: [(Change, &str); 31] = [
             (|_, _| {}, "act SuspendJob"),
             (|s, _| s.ignored = true, "report Ignored"),
             (|_, r| r.action = Action::Report, "report Report"),
@@ -317,7 +388,7 @@ mod tests {
                     (s.no_return, r.action) =
                         (Some(exhausted(Action::FailJob)), Action::RequeueJob);
                 },
-                "act FailJob",
+                "act FailJob for RequeuesExhausted",
             ),
             (
                 |s, r| {
@@ -326,7 +397,20 @@ mod tests {
                 "report RequeuesExhausted",
             ),
             (|s, _| s.no_return = Some(exhausted(Action::FailJob)), "act SuspendJob"),
-            (|s, _| s.blocks_schedule = true, "act FailJob"),
+            (|s, _| s.blocks_schedule = true, "act FailJob for BlocksSchedule"),
+            (
+                |s, r| (s.reach, r.action) = (Reach::StopAlone, Action::FailJob),
+                "act SuspendJob for NoFailLever",
+            ),
+            (|s, _| (s.reach, s.blocks_schedule) = (Reach::StopAlone, true), "act SuspendJob"),
+            (|s, _| s.reach = Reach::Nothing, "report NotAJob"),
+            (|s, _| s.reach = Reach::PodsAlone { group: true }, "report WouldDeletePods"),
+            (
+                |s, r| {
+                    (s.reach, r.action) = (Reach::PodsAlone { group: false }, Action::FailJob);
+                },
+                "end the Pod",
+            ),
             (|s, r| (s.blocks_schedule, r.action) = (true, Action::RequeueJob), "act RequeueJob"),
             (|s, _| s.paused = true, "wait Paused"),
         ];

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dislodge_engine::api;
 use dislodge_engine::input::{Change, Input, Kind};
 use dislodge_engine::objects::{
-    ClusterQueue, CronJob, Job, LocalQueue, Node, Object, Pod, Policy, Workload,
+    ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Object, Pod, Policy, Workload,
 };
 use kube::Client;
 use kube::core::{ApiResource, GroupVersionKind};
@@ -49,8 +49,9 @@ pub enum Absence {
     Impossible,
     /// A CRD is not installed; people are told this.
     Told(&'static str),
-    /// A CRD is not installed that comes with others; people are told by those.
-    ToldByOthers,
+    /// A CRD is not installed, and people need not be told: either it comes with others, of which
+    /// they are, or there is nothing of that kind to look after.
+    Usual,
 }
 
 impl Source {
@@ -139,6 +140,23 @@ impl Followed for Job {
     }
 }
 
+impl Followed for JobSet {
+    const SOURCE: Source = Source {
+        kind: Kind::JobSet,
+        group: "jobset.x-k8s.io",
+        versions: &["v1alpha2"],
+        plural: "jobsets",
+        namespaced: true,
+        fields: None,
+        absence: Absence::Usual,
+    };
+    const BUILT_IN: bool = false;
+
+    fn input(change: Change<Self>) -> Input {
+        Input::JobSet(change)
+    }
+}
+
 impl Followed for CronJob {
     const SOURCE: Source = Source {
         kind: Kind::CronJob,
@@ -181,7 +199,7 @@ impl Followed for LocalQueue {
         plural: "localqueues",
         namespaced: true,
         fields: None,
-        absence: Absence::ToldByOthers,
+        absence: Absence::Usual,
     };
     const BUILT_IN: bool = false;
 
@@ -198,7 +216,7 @@ impl Followed for ClusterQueue {
         plural: "clusterqueues",
         namespaced: false,
         fields: None,
-        absence: Absence::ToldByOthers,
+        absence: Absence::Usual,
     };
     const BUILT_IN: bool = false;
 

@@ -12,13 +12,14 @@ use jiff::Timestamp;
 use crate::api::{Action, Mode};
 use crate::effect::{Effect, Outcome, Target, Verb};
 use crate::engine::casebook::Case;
-use crate::engine::decide::{job_target, resumes};
+use crate::engine::decide::resumes;
 use crate::engine::flight::Step;
 use crate::engine::{Due, Engine};
 use crate::explain::{self, HoldRecord, seconds};
 use crate::keys;
 use crate::lever::{Annotations, Lever, annotations_patch, finish_patch};
-use crate::objects::{Job, Key, Meta, Uid};
+use crate::objects::{Job, Meta, Uid};
+use crate::owner::Owner;
 use crate::quota::QuotaView;
 use crate::resolve::Effective;
 use crate::time::Now;
@@ -30,14 +31,14 @@ impl Engine {
     /// Looks after the hold of a job. `None` where there is none, and its images may be judged.
     pub(super) fn keep(
         &mut self,
-        job: &Job,
+        job: &Owner,
         (lever, quota): (&dyn Lever, &dyn QuotaView),
         case: &mut Case,
         idle: bool,
         now: Now,
     ) -> Next {
-        let asked = job.metadata.annotation(keys::RESUME);
-        let told = job.metadata.annotation(keys::HOLD).filter(|_| !lever.is_on(job.metadata.uid));
+        let asked = job.meta().annotation(keys::RESUME);
+        let told = job.meta().annotation(keys::HOLD).filter(|_| !lever.is_on(job.uid()));
         let hold = HoldRecord::read(lever.meta());
         case.held_by = None;
         // What the Job itself says by now needs not be remembered.
@@ -50,8 +51,7 @@ impl Engine {
         match (lever.hold(), lever.is_stopped()) {
             (Some(id), true) => {
                 if let Some(hold) = &hold {
-                    let namespace = job.metadata.namespace.clone();
-                    case.held_by = Some(Key::new(namespace, hold.policy.clone()));
+                    case.held_by = Some(job.neighbour(hold.policy.clone()));
                 }
                 if !idle {
                     return Some(None);
@@ -79,8 +79,8 @@ impl Engine {
                 if !idle {
                     return Some(None);
                 }
-                let open = told == Some(id) || !is_counted(&job.metadata, id);
-                if !lever.is_on(job.metadata.uid) && open && case.untold.as_deref() != Some(id) {
+                let open = told == Some(id) || !is_counted(job.meta(), id);
+                if !lever.is_on(job.uid()) && open && case.untold.as_deref() != Some(id) {
                     return Some(Some(untell(job, lever, id, true)));
                 }
                 Some(clear(job, lever, id, case))
@@ -103,7 +103,7 @@ impl Engine {
     /// to repeat; the owner's annotations last, because they say that all was told.
     fn tell(
         &self,
-        job: &Job,
+        job: &Owner,
         lever: &dyn Lever,
         told: Option<&str>,
         hold: &HoldRecord,
@@ -113,36 +113,36 @@ impl Engine {
             if case.acting.is_none() && self.is_on_record(job, hold) {
                 case.accounted = Some(hold.id.clone());
             } else {
-                let event = hold.event(job_target(job));
+                let event = hold.event(job.target());
                 return Some((Step::HoldEvent(hold.id.clone()), Effect::Publish(event)));
             }
         }
         let known = told == Some(hold.id.as_str()) || case.told.as_ref() == Some(&hold.id);
-        if known || lever.is_on(job.metadata.uid) {
+        if known || lever.is_on(job.uid()) {
             return None;
         }
         let patch = annotations_patch(&hold.on_owner());
-        Some((Step::Tell(hold.id.clone()), Effect::Explain { target: job_target(job), patch }))
+        Some((Step::Tell(hold.id.clone()), Effect::Explain { target: job.target(), patch }))
     }
 
     /// Whether nothing new may be done to a job that this policy holds.
-    pub(super) fn forbids_action(&self, policy: &Effective, job: &Job) -> bool {
+    pub(super) fn forbids_action(&self, policy: &Effective, job: &Owner) -> bool {
         policy.mode == Mode::Audit
             || policy.paused.is_some()
             || self.paused.is_some()
-            || job.metadata.annotations.contains_key(keys::IGNORE)
+            || job.meta().annotations.contains_key(keys::IGNORE)
     }
 
     /// Ends a held job as failed, where its hold leads to that: once its Pods are gone, and not
     /// while its policy or somebody else forbids new actions.
     fn finish(
         &mut self,
-        job: &Job,
+        job: &Owner,
         hold: &HoldRecord,
         case: &mut Case,
         now: Now,
     ) -> Option<(Step, Effect)> {
-        let key = Key::new(job.metadata.namespace.clone(), hold.policy.clone());
+        let key = job.neighbour(hold.policy.clone());
         let policy = self.policies.get(&key)?;
         if self.forbids_action(policy, job) {
             return None;
@@ -153,21 +153,35 @@ impl Engine {
             Action::SuspendJob if longest > Duration::ZERO => {
                 let left = now.until(hold.at.saturating_add(longest).unwrap_or(Timestamp::MAX));
                 if left > Duration::ZERO {
-                    self.wake(now.elapsed + left, Due::Job(job.metadata.uid));
+                    self.wake(now.elapsed + left, Due::Job(job.uid()));
                     return None;
                 }
             }
             Action::SuspendJob | Action::RequeueJob | Action::Report => return None,
         }
-        let version = Some(job.metadata.resource_version.clone());
-        if !job.is_quiet() || case.finished == version {
+        let version = Some(job.meta().resource_version.clone());
+        if !self.is_quiet(job) || case.finished == version {
             return None;
         }
+        let patch = finish_patch(job, explain::REASON, &hold.sentence, seconds(now.wall))?;
         case.finished.clone_from(&version);
-        let target = Target { resource_version: version, ..job_target(job) };
-        let patch = finish_patch(job, explain::REASON, &hold.sentence, seconds(now.wall));
+        let target = Target { resource_version: version, ..job.target() };
         let effect = Effect::Lever { verb: Verb::Finish, target, patch, until: None };
         Some((Step::Finish, effect))
+    }
+
+    /// Whether none of a stopped job's Pods is left, as far as its Jobs say. Of other kinds its
+    /// Pods alone tell.
+    pub(super) fn is_quiet(&self, owner: &Owner) -> bool {
+        match owner {
+            Owner::Job(job) => job.is_quiet(),
+            Owner::JobSet(set) => {
+                let uid = set.metadata.uid;
+                let pods_end = self.index.pods_of(uid).next().is_none();
+                set.spec.suspend && pods_end && self.index.jobs_of(uid).all(Job::is_quiet)
+            }
+            Owner::Other(_) => true,
+        }
     }
 
     /// What follows from the outcome of a step.
@@ -275,13 +289,13 @@ const fn is_final(outcome: Outcome) -> bool {
 }
 
 /// Carries a person's request out: one patch starts the job and takes the mark away.
-fn resume(job: &Job, lever: &dyn Lever, id: &str, case: &mut Case) -> Option<(Step, Effect)> {
+fn resume(job: &Owner, lever: &dyn Lever, id: &str, case: &mut Case) -> Option<(Step, Effect)> {
     let patch = lever.resume_patch(counted(job, lever, id));
     pinned(lever, case, Verb::Resume, Step::Resume(id.to_owned()), patch, None)
 }
 
 /// Takes our mark from a job that somebody else has started.
-fn clear(job: &Job, lever: &dyn Lever, id: &str, case: &mut Case) -> Option<(Step, Effect)> {
+fn clear(job: &Owner, lever: &dyn Lever, id: &str, case: &mut Case) -> Option<(Step, Effect)> {
     let patch = lever.clear_patch(counted(job, lever, id));
     pinned(lever, case, Verb::Clear, Step::Clear, patch, None)
 }
@@ -310,14 +324,14 @@ pub(super) fn is_spent(lever: &dyn Lever, case: &Case) -> bool {
 }
 
 /// Takes the word back from the owner. `by_person`: counts a resume.
-fn untell(job: &Job, lever: &dyn Lever, id: &str, by_person: bool) -> (Step, Effect) {
+fn untell(job: &Owner, lever: &dyn Lever, id: &str, by_person: bool) -> (Step, Effect) {
     let mut annotations: Annotations =
         keys::EXPLANATION.into_iter().map(|key| (key, None)).collect();
     if by_person {
         annotations.extend(counted(job, lever, id));
     }
     let patch = annotations_patch(&annotations);
-    (Step::Untell(id.to_owned()), Effect::Explain { target: job_target(job), patch })
+    (Step::Untell(id.to_owned()), Effect::Explain { target: job.target(), patch })
 }
 
 /// Whether the end of this hold by a person stands in an object's count.
@@ -327,8 +341,8 @@ fn is_counted(on: &Meta, id: &str) -> bool {
 
 /// One more resume by a person, unless this one is counted, and the request for it answered. It
 /// stands on the Job, and once more on the lever's object for those whose Job may not be written.
-fn counted(job: &Job, lever: &dyn Lever, id: &str) -> Annotations {
-    let more = u32::from(!is_counted(&job.metadata, id) && !is_counted(lever.meta(), id));
+fn counted(job: &Owner, lever: &dyn Lever, id: &str) -> Annotations {
+    let more = u32::from(!is_counted(job.meta(), id) && !is_counted(lever.meta(), id));
     let resumes = resumes(job, lever).saturating_add(more).to_string();
     let last = Some(id.to_owned());
     [
@@ -343,14 +357,14 @@ fn counted(job: &Job, lever: &dyn Lever, id: &str) -> Annotations {
 }
 
 /// A request that names no hold of the job: says so once, then takes it away.
-fn refuse(job: &Job, asked: &str, hold: &str, case: &mut Case) -> Option<(Step, Effect)> {
+fn refuse(job: &Owner, asked: &str, hold: &str, case: &mut Case) -> Option<(Step, Effect)> {
     if case.refused.as_deref() != Some(asked) {
-        let event = explain::refused_resume_event(job_target(job), asked, hold);
+        let event = explain::refused_resume_event(job.target(), asked, hold);
         return Some((Step::RefusedEvent(asked.to_owned()), Effect::Publish(event)));
     }
     if case.withdrawn.as_deref() == Some(asked) {
         return None; // taken away; the watch has yet to show it
     }
     let patch = annotations_patch(&[(keys::RESUME, None)].into());
-    Some((Step::RefuseResume(asked.to_owned()), Effect::Explain { target: job_target(job), patch }))
+    Some((Step::RefuseResume(asked.to_owned()), Effect::Explain { target: job.target(), patch }))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::{Action, FailingState, RecentAction, Rule, bounds, clip};
-use crate::effect::{Effect, EffectId, Target, TargetKind, Verb};
+use crate::effect::{Effect, EffectId, Verb};
 use crate::engine::casebook::Note;
 use crate::engine::custody::pinned;
 use crate::engine::flight::{Purpose, Step};
@@ -17,7 +17,8 @@ use crate::explain::{self, Grounds, HoldRecord};
 use crate::judge::{Evidence, Verdict, judge};
 use crate::keys;
 use crate::lever::Lever;
-use crate::objects::{Job, Meta, PodFailurePolicy, Uid};
+use crate::objects::{Meta, PodEnd, Uid};
+use crate::owner::{Owner, Reach};
 use crate::plan::{Plan, Reported, Situation, plan};
 use crate::quota::{Admission, QuotaView, Unmanaged};
 use crate::record::{Closed, Once, Runs};
@@ -56,7 +57,7 @@ impl Engine {
 
     fn consider(&mut self, uid: Uid, case: &mut super::Case, now: Now) -> Option<(Step, Effect)> {
         case.notes.clear();
-        let Some(job) = self.index.job(uid).and_then(|row| row.job.clone()) else {
+        let Some(job) = self.index.owner(uid) else {
             case.close();
             // Nobody is left to be told.
             if case.to_tell.as_ref().is_some_and(|told| told.done) {
@@ -66,7 +67,7 @@ impl Engine {
             return None;
         };
         let idle = !case.busy && case.pauses.end(now.elapsed).is_none() && self.may_act(now);
-        if job.is_finished() || job.metadata.deletion_timestamp.is_some() {
+        if job.is_finished() || job.is_deleted() {
             case.close();
             return if idle { self.tell_of_pod(&job, case) } else { None };
         }
@@ -75,8 +76,12 @@ impl Engine {
         let (lever, quota): (&dyn Lever, &dyn QuotaView) = match &workload {
             Some(workload) => (workload, workload),
             // Kueue has yet to make the Workload, or doesn't know the queue.
-            None if job.metadata.labels.contains_key(keys::KUEUE_QUEUE) => return None,
-            None => (&job, &unmanaged),
+            None if job.meta().labels.contains_key(keys::KUEUE_QUEUE) => return None,
+            None => match &job {
+                Owner::Job(job) => (&**job, &unmanaged),
+                Owner::JobSet(set) => (&**set, &unmanaged),
+                Owner::Other(_) => return None,
+            },
         };
 
         if let Some(step) = self.keep(&job, (lever, quota), case, idle, now) {
@@ -91,14 +96,14 @@ impl Engine {
     /// Judges the failing images of a job that is not held, and plans.
     fn weigh(
         &mut self,
-        job: &Job,
+        job: &Owner,
         lever: &dyn Lever,
         quota: &dyn QuotaView,
         case: &mut super::Case,
         idle: bool,
         now: Now,
     ) -> Option<(Step, Effect)> {
-        let uid = job.metadata.uid;
+        let uid = job.uid();
         for (image, reason) in self.reported_before.remove(&uid).unwrap_or_default() {
             case.reported.insert((since(quota), image, reason));
         }
@@ -130,13 +135,14 @@ impl Engine {
                 outage,
                 mode: policy.mode,
                 admission: quota.admission(),
-                ignored: job.metadata.annotations.contains_key(keys::IGNORE),
+                ignored: self.is_ignored(job, &image),
                 paused: self.paused.is_some() || policy.paused.is_some(),
                 resumes: resumes(job, lever),
                 running_peers,
                 blocks_schedule: self.blocks_schedule(job),
                 no_return: self.no_return(&policy, job, (lever, quota)),
-                author: job.spec.pod_failure_policy.as_ref().and_then(PodFailurePolicy::end_of_pod),
+                author: image.pod.and_then(|pod| self.author(pod)),
+                reach: job.reach(),
                 moment: image.moment.map(drop),
             };
             let plan = plan(verdict, &situation);
@@ -179,14 +185,26 @@ impl Engine {
     }
 
     /// Whether a CronJob makes no new Job while this one has not ended.
-    pub(super) fn blocks_schedule(&self, job: &Job) -> bool {
-        job.metadata.controller().is_some_and(|by| self.waiting_cron_jobs.contains(&by.uid))
+    pub(super) fn blocks_schedule(&self, job: &Owner) -> bool {
+        job.meta().controller().is_some_and(|by| self.waiting_cron_jobs.contains(&by.uid))
+    }
+
+    /// Whether its people want no new action. A Pod that nothing has made has none but itself.
+    fn is_ignored(&self, job: &Owner, image: &Failing) -> bool {
+        let itself = matches!(job.reach(), Reach::PodsAlone { .. });
+        let pod = image.pod.filter(|_| itself).and_then(|pod| self.index.pod(pod));
+        job.meta().annotations.contains_key(keys::IGNORE) || pod.is_some_and(|pod| pod.ignored)
+    }
+
+    /// What the author of a Pod's Job wants to become of it once it is ended.
+    fn author(&self, pod: Uid) -> Option<PodEnd> {
+        self.index.job_of_pod(pod)?.spec.pod_failure_policy.as_ref()?.end_of_pod()
     }
 
     /// The first effect of a plan.
     fn carry_out(
         &self,
-        job: &Job,
+        job: &Owner,
         (lever, quota): (&dyn Lever, &dyn QuotaView),
         case: &mut super::Case,
         policy: &Effective,
@@ -197,13 +215,14 @@ impl Engine {
             Plan::EndPod { evidence, .. } => {
                 self.end_pod(job, case, &policy.policy, image, &evidence, now)
             }
-            Plan::Act { action, rule, evidence, admission } => {
+            Plan::Act { action, fallback, rule, evidence, admission } => {
                 let back = (action == Action::RequeueJob)
                     .then(|| requeue::back(policy, job, lever, now.wall));
                 let grounds = Grounds {
                     policy: &policy.policy.name,
                     rule,
                     action,
+                    fallback,
                     back,
                     image: &image.image,
                     evidence: &evidence,
@@ -220,7 +239,7 @@ impl Engine {
 
     fn hold(
         &self,
-        job: &Job,
+        job: &Owner,
         lever: &dyn Lever,
         case: &mut super::Case,
         grounds: &Grounds<'_>,
@@ -241,7 +260,7 @@ impl Engine {
         let pod = image.pod.and_then(|pod| self.index.pod(pod)).map(|pod| pod.name.to_string());
         case.acting = Some(RecentAction {
             time: hold.at,
-            job: job.metadata.name.clone(),
+            job: job.name().to_owned(),
             pod,
             image: clip(&hold.image, bounds::IMAGE),
             cause: hold.cause,
@@ -283,19 +302,9 @@ impl Engine {
 }
 
 /// How often people have resumed the job.
-pub(super) fn resumes(job: &Job, lever: &dyn Lever) -> u32 {
+pub(super) fn resumes(job: &Owner, lever: &dyn Lever) -> u32 {
     let count = |meta: &Meta| meta.annotation(keys::RESUMES).and_then(|text| text.parse().ok());
-    count(&job.metadata).max(count(lever.meta())).unwrap_or(0)
-}
-
-/// The Job as a target, not pinned to a version.
-pub(super) fn job_target(job: &Job) -> Target {
-    Target {
-        kind: TargetKind::Job,
-        key: job.metadata.key(),
-        uid: job.metadata.uid,
-        resource_version: None,
-    }
+    count(job.meta()).max(count(lever.meta())).unwrap_or(0)
 }
 
 fn evidence(verdict: Verdict<'_>) -> Evidence {
@@ -347,7 +356,7 @@ fn is_told(
 }
 
 fn report(
-    job: &Job,
+    job: &Owner,
     quota: &dyn QuotaView,
     case: &mut super::Case,
     policy: &Effective,
@@ -364,7 +373,7 @@ fn report(
     if audit {
         case.audited.insert(Arc::clone(image));
     }
-    let event = explain::report_event(job_target(job), admission, image, evidence, reported);
+    let event = explain::report_event(job.target(), admission, image, evidence, reported);
     let step = Step::Report { policy: policy.policy.clone(), report: told, audit };
     (step, Effect::Publish(event))
 }

@@ -6,10 +6,13 @@ use std::collections::BTreeSet;
 use crate::effect::{EffectId, Outcome};
 use crate::engine::flight::{Purpose, Step};
 use crate::engine::{Due, Engine};
+use crate::index::Origin;
 use crate::input::{Change, Input, Kind};
 use crate::keys;
 use crate::lever::Lever;
-use crate::objects::{ClusterQueue, CronJob, Job, LocalQueue, Node, Object, Pod, Uid, Workload};
+use crate::objects::{
+    ClusterQueue, CronJob, Job, JobSet, Key, LocalQueue, Meta, Node, Object, Pod, Uid, Workload,
+};
 use crate::observe::{Observation, observe};
 use crate::record::{Arrival, Place};
 use crate::time::Now;
@@ -23,6 +26,9 @@ impl Engine {
             }
             Input::Job(change) => {
                 self.change(Kind::Job, change, |e, job, _| e.put_job(job), Self::drop_job);
+            }
+            Input::JobSet(change) => {
+                self.change(Kind::JobSet, change, |e, set, _| e.put_job_set(set), Self::drop_job);
             }
             Input::CronJob(change) => {
                 let put = |engine: &mut Self, cron: CronJob, _| engine.put_cron_job(&cron);
@@ -102,6 +108,10 @@ impl Engine {
             Kind::Job => {
                 self.index.jobs().filter(|(_, row)| row.job.is_some()).map(|(uid, _)| uid).collect()
             }
+            Kind::JobSet => {
+                let sets = self.index.jobs().filter(|(_, row)| row.job_set.is_some());
+                sets.map(|(uid, _)| uid).collect()
+            }
             Kind::Workload => self.index.workload_uids().collect(),
             Kind::LocalQueue => self.local_queues.keys().copied().collect(),
             Kind::Policy => self.policy_states.values().map(|state| state.uid).collect(),
@@ -113,7 +123,7 @@ impl Engine {
         for uid in known {
             match kind {
                 Kind::Pod => self.drop_pod(uid, now),
-                Kind::Job => self.drop_job(uid),
+                Kind::Job | Kind::JobSet => self.drop_job(uid),
                 Kind::Workload => self.drop_workload(uid),
                 Kind::LocalQueue => self.drop_queue(uid),
                 Kind::Policy => self.drop_policy(uid),
@@ -145,11 +155,8 @@ impl Engine {
 
     fn put_pod(&mut self, pod: &Pod, listed: bool, now: Now) {
         let meta = &pod.metadata;
-        let Some(owner) = meta.controller() else { return };
-        if owner.kind != "Job" || owner.api_version != "batch/v1" {
-            return;
-        }
-        let (uid, job) = (meta.uid, owner.uid);
+        let Some(origin) = origin(meta) else { return };
+        let uid = meta.uid;
         let images: Vec<&str> = pod
             .spec
             .init_containers
@@ -164,7 +171,7 @@ impl Engine {
         let index = meta.annotation(keys::JOB_INDEX).and_then(|index| index.parse().ok());
         let place = Place { index, created: meta.creation_timestamp };
         let new = self.index.pod(uid).is_none();
-        self.index.put_pod(uid, job, name, node, &images, place);
+        let job = self.index.put_pod(uid, origin, name, node, &images, place);
         self.dirty_jobs.insert(job);
 
         if let Some(row) = self.index.pod_mut(uid) {
@@ -172,6 +179,7 @@ impl Engine {
             row.marked = marked.then(|| row.marked.unwrap_or(now.elapsed));
             row.version = marked.then(|| meta.resource_version.as_str().into());
             row.listed |= new && listed;
+            row.ignored = meta.annotations.contains_key(keys::IGNORE);
         }
         if self.silent_nodes.contains(node) {
             return; // the status may be as old as the node's last word
@@ -265,48 +273,60 @@ impl Engine {
 
     fn put_job(&mut self, job: Job) {
         let uid = job.metadata.uid;
-        self.dirty_jobs.insert(uid);
-        let old = self.index.job(uid).and_then(|row| row.job.as_ref());
-        let resumed = old.is_some_and(|old| is_resumed(old, &job));
-        let asks = |job: &Job| job.metadata.annotations.contains_key(keys::RESUME);
-        if asks(&job)
-            && !old.is_some_and(asks)
-            && let Some(case) = self.cases.get_mut(&uid)
-        {
-            case.pauses.proceed(); // a person does not wait for our pauses
-        }
-        self.index.put_job(job);
-        if resumed {
-            self.forgive(uid);
-        }
+        let news = News::of(self.index.job(uid).and_then(|row| row.job.as_deref()), &job);
+        // A JobSet is ended once its Jobs are quiet.
+        self.dirty_jobs.extend(job.metadata.controller().map(|by| by.uid));
+        let touched = self.index.put_job(job);
+        self.dirty_jobs.extend(touched);
+        self.hear(uid, news);
+    }
+
+    fn put_job_set(&mut self, set: JobSet) {
+        let uid = set.metadata.uid;
+        let news = News::of(self.index.job(uid).and_then(|row| row.job_set.as_deref()), &set);
+        let touched = self.index.put_job_set(set);
+        self.dirty_jobs.extend(touched);
+        self.hear(uid, news);
     }
 
     fn drop_job(&mut self, uid: Uid) {
-        self.index.remove_job(uid);
+        let touched = self.index.remove_job(uid);
+        self.dirty_jobs.extend(touched);
         self.reported_before.remove(&uid);
         self.dirty_jobs.insert(uid);
     }
 
     fn put_workload(&mut self, workload: Workload) {
-        let old = self.index.workload(workload.metadata.uid);
-        let resumed = old.is_some_and(|old| is_resumed(old, &workload));
+        let news = News::of(self.index.workload(workload.metadata.uid), &workload);
         if self.ledger.put_workload(&workload) {
             self.quota_is_free();
         }
-        let jobs = self.index.put_workload(workload);
-        if resumed {
-            for job in &jobs {
-                self.forgive(*job);
-            }
-        }
-        self.dirty_jobs.extend(jobs);
+        let (job, touched) = self.index.put_workload(workload);
+        self.dirty_jobs.extend(touched);
+        self.hear(job, news);
     }
 
     fn drop_workload(&mut self, uid: Uid) {
         if self.ledger.remove_workload(uid) {
             self.quota_is_free();
         }
-        self.dirty_jobs.extend(self.index.remove_workload(uid));
+        if let Some((job, touched)) = self.index.remove_workload(uid) {
+            self.dirty_jobs.insert(job);
+            self.dirty_jobs.extend(touched);
+        }
+    }
+
+    /// A newer version of an object that people and levers write to was seen.
+    fn hear(&mut self, job: Uid, news: News) {
+        self.dirty_jobs.insert(job);
+        if news.asked
+            && let Some(case) = self.cases.get_mut(&job)
+        {
+            case.pauses.proceed(); // a person does not wait for our pauses
+        }
+        if news.resumed {
+            self.forgive(job);
+        }
     }
 
     fn put_queue(&mut self, queue: &LocalQueue) {
@@ -411,8 +431,32 @@ impl Engine {
     }
 }
 
-/// Whether a hold of ours has ended between two versions of the object that carries the lever.
-fn is_resumed(old: &impl Lever, new: &impl Lever) -> bool {
-    let held = |lever: &dyn Lever| lever.hold().is_some() && lever.is_stopped();
-    held(old) && !held(new)
+/// What has changed between two versions of an object that people and levers write to.
+#[derive(Clone, Copy)]
+struct News {
+    /// A hold of ours has ended.
+    resumed: bool,
+    /// A person asks for a resume.
+    asked: bool,
+}
+
+impl News {
+    fn of(old: Option<&impl Lever>, new: &impl Lever) -> Self {
+        let held = |lever: &dyn Lever| lever.hold().is_some() && lever.is_stopped();
+        let asks = |lever: &dyn Lever| lever.meta().annotations.contains_key(keys::RESUME);
+        Self {
+            resumed: old.is_some_and(|old| held(old) && !held(new)),
+            asked: asks(new) && !old.is_some_and(|old| asks(old)),
+        }
+    }
+}
+
+/// Where a Pod comes from; `None` where it is of no job.
+fn origin(meta: &Meta) -> Option<Origin> {
+    let by = meta.controller();
+    if by.is_some_and(|by| by.kind == "Job" && by.api_version == "batch/v1") {
+        return Some(Origin { controller: by.map(|by| by.uid), workload: None });
+    }
+    let workload = Key::new(meta.namespace.clone(), meta.annotation(keys::KUEUE_WORKLOAD)?);
+    Some(Origin { controller: by.map(|by| by.uid), workload: Some(workload) })
 }

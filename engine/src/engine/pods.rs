@@ -9,22 +9,30 @@ use std::time::Duration;
 use crate::api::{Action, RecentAction, bounds, clip};
 use crate::effect::{Effect, Outcome, Target, TargetKind};
 use crate::engine::casebook::{Case, ToTell};
-use crate::engine::decide::{Failing, job_target};
+use crate::engine::decide::Failing;
 use crate::engine::flight::Step;
 use crate::engine::{Due, Engine};
 use crate::explain::{PodEnded, seconds, uncondition};
 use crate::index::PodRow;
 use crate::judge::Evidence;
-use crate::objects::{Job, Key, Uid};
+use crate::keys;
+use crate::lever::annotations_patch;
+use crate::objects::{Key, Uid};
+use crate::owner::{Owner, Reach};
 use crate::time::Now;
 
 impl Engine {
     /// What is left to be done about Pods that were ended, or were to be: told, or cleared.
-    pub(super) fn follow_up(&mut self, job: &Job, case: &Case, now: Now) -> Option<(Step, Effect)> {
+    pub(super) fn follow_up(
+        &mut self,
+        job: &Owner,
+        case: &Case,
+        now: Now,
+    ) -> Option<(Step, Effect)> {
         if let Some(told) = self.tell_of_pod(job, case) {
             return Some(told);
         }
-        let pods = self.index.pods_of(job.metadata.uid);
+        let pods = self.index.pods_of(job.uid());
         let marked: Vec<(Uid, Option<Duration>)> = pods
             .filter_map(|(uid, pod)| Some((uid, self.may_end_until(pod, pod.marked?, now))))
             .collect();
@@ -32,7 +40,7 @@ impl Engine {
             match until {
                 // It may still be ended; when the moment is over, the condition has to go.
                 Some(until) => {
-                    self.wake(until + Duration::from_millis(1), Due::Job(job.metadata.uid));
+                    self.wake(until + Duration::from_millis(1), Due::Job(job.uid()));
                 }
                 None => return self.clear_pod(job, pod),
             }
@@ -41,14 +49,14 @@ impl Engine {
     }
 
     /// The Event of a Pod that was ended. It may outlive the job.
-    pub(super) fn tell_of_pod(&self, job: &Job, case: &Case) -> Option<(Step, Effect)> {
+    pub(super) fn tell_of_pod(&self, job: &Owner, case: &Case) -> Option<(Step, Effect)> {
         let ToTell { ended, done, .. } = case.to_tell.as_ref()?;
         let over = *done || self.index.pod(ended.uid).is_none_or(|pod| pod.ending);
-        over.then(|| (Step::PodEvent, Effect::Publish(ended.event(job_target(job)))))
+        over.then(|| (Step::PodEvent, Effect::Publish(ended.event(job))))
     }
 
     /// Takes our condition from a Pod, as it was seen: not from one that we have just deleted.
-    fn clear_pod(&self, job: &Job, pod: Uid) -> Option<(Step, Effect)> {
+    fn clear_pod(&self, job: &Owner, pod: Uid) -> Option<(Step, Effect)> {
         let row = self.index.pod(pod)?;
         let target = pod_target(job, pod, &row.name, row.version.clone()?);
         Some((Step::ClearPod(pod), Effect::ClearPod { target, patch: uncondition() }))
@@ -68,7 +76,7 @@ impl Engine {
     /// Ends a Pod because of one of its images.
     pub(super) fn end_pod(
         &self,
-        job: &Job,
+        job: &Owner,
         case: &mut Case,
         policy: &Key,
         image: &Failing,
@@ -88,7 +96,7 @@ impl Engine {
         let target = pod_target(job, pod, &row.name, version);
         let action = RecentAction {
             time: seconds(now.wall),
-            job: job.metadata.name.clone(),
+            job: job.name().to_owned(),
             pod: Some(row.name.to_string()),
             image: clip(&ended.image, bounds::IMAGE),
             cause: ended.cause,
@@ -96,7 +104,11 @@ impl Engine {
             outcome: Outcome::Applied.as_str().to_owned(),
         };
         case.to_tell = Some(ToTell { ended, action, policy: policy.clone(), done: false });
-        Some((Step::EndPod, Effect::EndPod { target, patch, until }))
+        let grouped = job.reach() == Reach::PodsAlone { group: true };
+        let first = grouped.then(|| {
+            annotations_patch(&[(keys::KUEUE_RETRIABLE, Some("false".to_owned()))].into())
+        });
+        Some((Step::EndPod, Effect::EndPod { target, first, patch, until }))
     }
 
     /// A Pod was ended and told of: it counts.
@@ -107,10 +119,10 @@ impl Engine {
     }
 }
 
-fn pod_target(job: &Job, pod: Uid, name: &str, version: Box<str>) -> Target {
+fn pod_target(job: &Owner, pod: Uid, name: &str, version: Box<str>) -> Target {
     Target {
         kind: TargetKind::Pod,
-        key: Key::new(job.metadata.namespace.clone(), name),
+        key: job.neighbour(name),
         uid: pod,
         resource_version: Some(version.into()),
     }

@@ -12,10 +12,10 @@ use crate::effect::Outcome;
 use crate::engine::slots::Slots;
 use crate::engine::{Due, Engine};
 use crate::explain::HoldRecord;
-use crate::lever::Lever;
 use crate::message::mask;
-use crate::objects::{Job, Key, Policy, Uid};
+use crate::objects::{Key, Policy, Uid};
 use crate::observe::Observation;
+use crate::owner::Owner;
 use crate::record::{Place, Run, Runs, Track};
 use crate::time::Now;
 
@@ -124,10 +124,9 @@ impl Engine {
 
     /// Jobs and policies of a namespace are to be looked at anew.
     pub(super) fn mark_namespace(&mut self, namespace: &str) {
-        let jobs = self.index.jobs().filter(|(_, row)| {
-            row.job.as_ref().is_some_and(|job| job.metadata.namespace == namespace)
-        });
-        self.dirty_jobs.extend(jobs.map(|(uid, _)| uid));
+        let jobs = self.index.jobs().map(|(uid, _)| uid);
+        let there = jobs.filter(|uid| self.index.namespace_of(*uid) == Some(namespace));
+        self.dirty_jobs.extend(there);
         self.mark_policies_of(namespace);
     }
 
@@ -138,18 +137,15 @@ impl Engine {
 
     /// A hold was told of: it counts now.
     pub(super) fn record_hold(&mut self, job: Uid, acting: Option<RecentAction>) {
-        let Some(row) = self.index.job(job).and_then(|row| row.job.as_ref()) else { return };
-        let lever: &dyn Lever = match self.index.workload_of(job) {
-            Some(workload) => workload,
-            None => row,
-        };
-        let Some(hold) = HoldRecord::read(lever.meta()) else { return };
-        let key = Key::new(row.metadata.namespace.clone(), hold.policy.clone());
+        let Some(owner) = self.index.owner(job) else { return };
+        let workload = self.index.workload_of(job).map(|workload| &workload.metadata);
+        let Some(hold) = HoldRecord::read(workload.unwrap_or_else(|| owner.meta())) else { return };
+        let key = owner.neighbour(hold.policy.clone());
         let action = RecentAction {
             outcome: Outcome::Applied.as_str().to_owned(),
             ..acting.unwrap_or_else(|| RecentAction {
                 time: hold.at,
-                job: row.metadata.name.clone(),
+                job: owner.name().to_owned(),
                 pod: None,
                 image: clip(&hold.image, bounds::IMAGE),
                 cause: hold.cause,
@@ -177,11 +173,11 @@ impl Engine {
 
     /// Whether a hold of an earlier life has been counted: it is among the newest actions, or older
     /// than all of them.
-    pub(super) fn is_on_record(&self, job: &Job, hold: &HoldRecord) -> bool {
-        let key = Key::new(job.metadata.namespace.clone(), hold.policy.clone());
+    pub(super) fn is_on_record(&self, job: &Owner, hold: &HoldRecord) -> bool {
+        let key = job.neighbour(hold.policy.clone());
         let Some(state) = self.policy_states.get(&key) else { return false };
         let recent = &state.counters.recent;
-        let listed = recent.iter().any(|a| a.job == job.metadata.name && a.time == hold.at);
+        let listed = recent.iter().any(|a| a.job == job.name() && a.time == hold.at);
         let older = recent.len() >= MOST_RECENT && recent.last().is_some_and(|a| hold.at <= a.time);
         listed || older
     }

@@ -16,27 +16,28 @@ use crate::explain::{HoldRecord, Return, seconds};
 use crate::keys;
 use crate::lever::{Annotations, Lever};
 use crate::name::hash;
-use crate::objects::{Job, Key, Meta, Uid};
-use crate::plan::{NoReturn, lasting};
+use crate::objects::{Meta, Uid};
+use crate::owner::Owner;
+use crate::plan::{NoReturn, in_place};
 use crate::quota::QuotaView;
 use crate::resolve::{Effective, Queue};
 use crate::time::Now;
 
 /// How often Dislodge has requeued the job since a person resumed it last. The count stands on the
 /// Job, which outlives its Workloads, and on the lever's object for those whose Job may not be written.
-pub(super) fn requeues(job: &Job, lever: &dyn Lever) -> u32 {
+pub(super) fn requeues(job: &Owner, lever: &dyn Lever) -> u32 {
     let count = |meta: &Meta| meta.annotation(keys::REQUEUES).and_then(|text| text.parse().ok());
-    count(&job.metadata).max(count(lever.meta())).unwrap_or(0)
+    count(job.meta()).max(count(lever.meta())).unwrap_or(0)
 }
 
 /// The rules as they are for this job: a job that came back has shown already that it fails, so
 /// that fewer failed pulls suffice the same rule.
 pub(super) fn rules_for<'p>(
     policy: &'p Effective,
-    job: &Job,
+    job: &Owner,
     lever: &dyn Lever,
 ) -> Cow<'p, [Rule]> {
-    let by = job.metadata.annotation(keys::REQUEUED_BY);
+    let by = job.meta().annotation(keys::REQUEUED_BY);
     let Some(by) = by.or_else(|| lever.meta().annotation(keys::REQUEUED_BY)) else {
         return Cow::Borrowed(&policy.rules);
     };
@@ -49,9 +50,9 @@ pub(super) fn rules_for<'p>(
 }
 
 /// When a job that is requeued now comes back.
-pub(super) fn back(policy: &Effective, job: &Job, lever: &dyn Lever, now: Timestamp) -> Return {
+pub(super) fn back(policy: &Effective, job: &Owner, lever: &dyn Lever, now: Timestamp) -> Return {
     let before = requeues(job, lever);
-    let pause = pause(&policy.requeue, before, job.metadata.uid);
+    let pause = pause(&policy.requeue, before, job.uid());
     // Rounded up: whole seconds are kept, and none is to be too short.
     let at = seconds(now.saturating_add(pause + Duration::from_millis(999)).unwrap_or(now));
     Return { at, number: before.saturating_add(1) }
@@ -72,27 +73,27 @@ impl Engine {
     /// Pods don't end for too long, another hold takes the place of this one.
     pub(super) fn send_back(
         &mut self,
-        job: &Job,
+        job: &Owner,
         (lever, quota): (&dyn Lever, &dyn QuotaView),
         hold: &HoldRecord,
         case: &mut Case,
         now: Now,
     ) -> Option<(Step, Effect)> {
         let back = hold.back?;
-        let uid = job.metadata.uid;
+        let uid = job.uid();
         let left = now.until(back.at);
         if left > Duration::ZERO {
             self.wake(now.elapsed + left, Due::Job(uid));
             return None;
         }
-        let key = Key::new(job.metadata.namespace.clone(), hold.policy.clone());
+        let key = job.neighbour(hold.policy.clone());
         // A policy that is deleted or in Audit takes no new action; what it holds still comes back.
         let policy = self.policies.get(&key).cloned();
         let paused = policy.as_ref().is_some_and(|policy| policy.paused.is_some());
         if paused || self.paused.is_some() || is_spent(lever, case) {
             return None;
         }
-        let gone = job.is_quiet() && self.index.pods_of(uid).next().is_none();
+        let gone = self.is_quiet(job) && self.index.pods_of(uid).next().is_none();
         if !gone || !quota.is_released() {
             let why = "its Pods have not ended";
             return self.outwait(job, lever, (hold, why), case, policy.as_ref(), now);
@@ -137,14 +138,14 @@ impl Engine {
     /// it first: while nobody looked, nobody waited.
     fn outwait(
         &mut self,
-        job: &Job,
+        job: &Owner,
         lever: &dyn Lever,
         (hold, why): (&HoldRecord, &'static str),
         case: &mut Case,
         policy: Option<&Effective>,
         now: Now,
     ) -> Option<(Step, Effect)> {
-        let (policy, uid) = (policy?, job.metadata.uid);
+        let (policy, uid) = (policy?, job.uid());
         if self.forbids_action(policy, job) {
             return None;
         }
@@ -157,7 +158,9 @@ impl Engine {
             self.wake(end, Due::Job(uid));
             return None;
         }
-        let action = lasting(policy.requeue.afterwards.into(), self.blocks_schedule(job));
+        let action = Action::from(policy.requeue.afterwards);
+        let other = in_place(action, self.blocks_schedule(job), job.reach());
+        let action = other.map_or(action, |(action, _)| action);
         if action == Action::Report {
             return None; // it waits on
         }
@@ -175,7 +178,7 @@ impl Engine {
     pub(super) fn no_return(
         &self,
         policy: &Effective,
-        job: &Job,
+        job: &Owner,
         (lever, quota): (&dyn Lever, &dyn QuotaView),
     ) -> Option<(NoReturn, Action)> {
         let afterwards = Action::from(policy.requeue.afterwards);

@@ -5,17 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::objects::{Job, Key, Uid, Workload};
+use crate::objects::{Job, JobSet, Key, Uid, Workload};
 use crate::observe::registry_host;
+use crate::owner::{Other, Owner, Reach};
 use crate::record::{Place, PodHistory, Vacated};
+
+mod lineage;
+
+use lineage::Lineage;
+pub use lineage::Origin;
 
 /// One Pod: what stays of it when its object is dropped.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct PodRow {
     /// Its name; the namespace is the job's.
     pub name: Box<str>,
     /// The job that it belongs to.
     pub job: Uid,
+    /// Where it says that it comes from.
+    origin: Origin,
     /// The node that it is bound to; empty before.
     pub node: Arc<str>,
     /// The images that it names.
@@ -26,6 +35,8 @@ pub struct PodRow {
     pub running: bool,
     /// It is being deleted or has ended.
     pub ending: bool,
+    /// Its own people want nothing done about it ([`crate::keys::IGNORE`]).
+    pub ignored: bool,
     /// A list showed it first, so that nothing tells when it began to fail.
     pub listed: bool,
     /// Since when it has been seen to carry our condition, as [`crate::time::Now::elapsed`].
@@ -37,11 +48,13 @@ pub struct PodRow {
     pub history: PodHistory,
 }
 
-/// One job: the unit of decision.
+/// One job, the unit of decision, or a Job that is part of one.
 #[derive(Clone, Debug, Default)]
 pub struct JobRow {
-    /// The Job, once it has been seen.
-    pub job: Option<Job>,
+    /// The Job, where it is one that has been seen.
+    pub job: Option<Arc<Job>>,
+    /// The JobSet, where it is one that has been seen.
+    pub job_set: Option<Arc<JobSet>>,
     /// Its Pods.
     pub pods: BTreeSet<Uid>,
     /// Its Workloads; more than one while one replaces another.
@@ -78,7 +91,7 @@ impl<K: Ord + Clone> Multi<K> {
     }
 
     /// The values of a key, in order.
-    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> impl Iterator<Item = Uid>
+    pub fn get<'a, Q: Ord + ?Sized>(&'a self, key: &Q) -> impl Iterator<Item = Uid> + use<'a, K, Q>
     where
         K: std::borrow::Borrow<Q>,
     {
@@ -95,6 +108,9 @@ pub struct Index {
     jobs: BTreeMap<Uid, JobRow>,
     /// Workloads by their uid.
     workloads: BTreeMap<Uid, Workload>,
+    lineage: Lineage,
+    by_controller: Multi<Uid>,
+    by_workload: Multi<Key>,
     /// Pods by image.
     pub by_image: Multi<Arc<str>>,
     /// Pods by node.
@@ -124,45 +140,53 @@ impl Index {
         self.pods.keys().copied()
     }
 
-    /// A Pod of a job was seen: makes its row, or brings the keys up to date.
+    /// A Pod was seen: makes its row, or brings the keys up to date. Returns the job that it belongs
+    /// to, as far as that is known.
     pub fn put_pod(
         &mut self,
         uid: Uid,
-        job: Uid,
+        origin: Origin,
         name: &str,
         node: &str,
         images: &[&str],
         place: Place,
-    ) {
-        let known = self.pods.get(&uid).is_some_and(|row| {
-            *row.node == *node && row.images.iter().map(|i| &**i).eq(images.iter().copied())
-        });
-        if known {
-            return;
+    ) -> Uid {
+        if let Some(row) = self.pods.get(&uid)
+            && row.origin == origin
+            && *row.node == *node
+            && row.images.iter().map(|i| &**i).eq(images.iter().copied())
+        {
+            return row.job;
         }
         let node = Self::intern(&self.by_node, node);
         let images: Box<[Arc<str>]> =
             images.iter().map(|image| Self::intern(&self.by_image, image)).collect();
-        let old = self.pods.remove(&uid);
-        if let Some(old) = &old {
-            self.unkey(uid, old);
-        }
+        let old = self.remove_row(uid);
         for image in &images {
             self.by_image.insert(Arc::clone(image), uid);
             self.by_host.insert(registry_host(image).into(), uid);
         }
         self.by_node.insert(Arc::clone(&node), uid);
+        if let Some(controller) = origin.controller {
+            self.by_controller.insert(controller, uid);
+        }
+        if let Some(workload) = &origin.workload {
+            self.by_workload.insert(workload.clone(), uid);
+        }
+        let job = self.unit(uid, &origin);
         self.jobs.entry(job).or_default().pods.insert(uid);
         let row = match old {
-            Some(old) => PodRow { node, images, ..old },
+            Some(old) => PodRow { job, origin, node, images, ..old },
             None => PodRow {
                 name: name.into(),
                 job,
+                origin,
                 node,
                 images,
                 place,
                 running: false,
                 ending: false,
+                ignored: false,
                 listed: false,
                 marked: None,
                 version: None,
@@ -170,25 +194,69 @@ impl Index {
             },
         };
         self.pods.insert(uid, row);
+        job
     }
 
     /// A Pod is gone.
     pub fn remove_pod(&mut self, uid: Uid) -> Option<PodRow> {
-        let row = self.pods.remove(&uid)?;
-        self.unkey(uid, &row);
-        if let Some(job) = self.jobs.get_mut(&row.job) {
-            job.pods.remove(&uid);
-            self.drop_if_empty(row.job);
-        }
+        let row = self.remove_row(uid)?;
+        self.drop_if_empty(row.job);
         Some(row)
     }
 
-    fn unkey(&mut self, uid: Uid, row: &PodRow) {
+    fn remove_row(&mut self, uid: Uid) -> Option<PodRow> {
+        let row = self.pods.remove(&uid)?;
         for image in &row.images {
             self.by_image.remove(&**image, uid);
             self.by_host.remove(registry_host(image), uid);
         }
         self.by_node.remove(&*row.node, uid);
+        if let Some(controller) = row.origin.controller {
+            self.by_controller.remove(&controller, uid);
+        }
+        if let Some(workload) = &row.origin.workload {
+            self.by_workload.remove(workload, uid);
+        }
+        if let Some(job) = self.jobs.get_mut(&row.job) {
+            job.pods.remove(&uid);
+        }
+        Some(row)
+    }
+
+    fn unit(&self, pod: Uid, origin: &Origin) -> Uid {
+        let has_workload =
+            |uid| self.jobs.get(&uid).is_some_and(|row: &JobRow| !row.workloads.is_empty());
+        let is_known =
+            |uid| self.jobs.get(&uid).is_some_and(|row| row.job.is_some() || row.job_set.is_some());
+        self.lineage.unit(pod, origin, has_workload, is_known)
+    }
+
+    /// Pods are assigned anew to the jobs that they belong to. Returns those that lose or gain some.
+    fn assign(&mut self, pods: impl IntoIterator<Item = Uid>) -> BTreeSet<Uid> {
+        let mut touched = BTreeSet::new();
+        for uid in pods {
+            let Some(row) = self.pods.get(&uid) else { continue };
+            let (from, to) = (row.job, self.unit(uid, &row.origin));
+            if from == to {
+                continue;
+            }
+            if let Some(row) = self.pods.get_mut(&uid) {
+                row.job = to;
+            }
+            if let Some(job) = self.jobs.get_mut(&from) {
+                job.pods.remove(&uid);
+            }
+            self.drop_if_empty(from);
+            self.jobs.entry(to).or_default().pods.insert(uid);
+            touched.extend([from, to]);
+        }
+        touched
+    }
+
+    /// The Pods below an object.
+    fn pods_below(&self, uid: Uid) -> Vec<Uid> {
+        let family = self.lineage.family(uid);
+        family.iter().flat_map(|uid| self.by_controller.get(uid)).collect()
     }
 
     /// A job by its uid.
@@ -212,24 +280,96 @@ impl Index {
         pods.filter_map(|uid| self.pods.get(uid).map(|row| (*uid, row)))
     }
 
-    /// A Job was seen.
-    pub fn put_job(&mut self, job: Job) {
+    /// A Job was seen. Returns the jobs that lose or gain Pods by that.
+    pub fn put_job(&mut self, job: Job) -> BTreeSet<Uid> {
         let uid = job.metadata.uid;
-        self.jobs.entry(uid).or_default().job = Some(job);
+        let new = self.jobs.get(&uid).is_none_or(|row| row.job.is_none());
+        let moved = self.lineage.put(&job.metadata);
+        self.jobs.entry(uid).or_default().job = Some(Arc::new(job));
+        if new || moved { self.assign(self.pods_below(uid)) } else { BTreeSet::new() }
     }
 
-    /// A Job is gone, and with it what its Pods had counted.
-    pub fn remove_job(&mut self, uid: Uid) {
+    /// A JobSet was seen. Returns the jobs that lose or gain Pods by that.
+    pub fn put_job_set(&mut self, set: JobSet) -> BTreeSet<Uid> {
+        let uid = set.metadata.uid;
+        let new = self.jobs.get(&uid).is_none_or(|row| row.job_set.is_none());
+        let moved = self.lineage.put(&set.metadata);
+        self.jobs.entry(uid).or_default().job_set = Some(Arc::new(set));
+        if new || moved { self.assign(self.pods_below(uid)) } else { BTreeSet::new() }
+    }
+
+    /// A Job or JobSet is gone, and with it what its Pods had counted.
+    pub fn remove_job(&mut self, uid: Uid) -> BTreeSet<Uid> {
+        let below = self.pods_below(uid);
+        self.lineage.remove(uid);
         if let Some(row) = self.jobs.get_mut(&uid) {
-            row.job = None;
+            (row.job, row.job_set) = (None, None);
             row.vacated.clear();
             self.drop_if_empty(uid);
         }
+        self.assign(below)
+    }
+
+    /// The Jobs that a JobSet has made.
+    pub fn jobs_of(&self, set: Uid) -> impl Iterator<Item = &Job> {
+        self.lineage.children(set).filter_map(|uid| self.jobs.get(&uid)?.job.as_deref())
+    }
+
+    /// The Job that has made a Pod.
+    pub fn job_of_pod(&self, pod: Uid) -> Option<&Job> {
+        self.jobs.get(&self.pods.get(&pod)?.origin.controller?)?.job.as_deref()
+    }
+
+    /// The owner's object of a job; `None` where it has not been seen, or is only a part of one.
+    pub fn owner(&self, uid: Uid) -> Option<Owner> {
+        let row = self.jobs.get(&uid)?;
+        if let Some(set) = &row.job_set {
+            return self.is_unit(uid).then(|| Owner::JobSet(Arc::clone(set)));
+        }
+        if let Some(job) = &row.job {
+            return self.is_unit(uid).then(|| Owner::Job(Arc::clone(job)));
+        }
+        let workload = self.workload_of(uid)?;
+        let owners = &workload.metadata.owner_references;
+        let owner = workload.metadata.controller().or_else(|| owners.first())?;
+        let group = workload.metadata.controller().is_none();
+        let reach = match owner.kind.as_str() {
+            "Job" | "JobSet" => return None, // it has not been seen yet, or is gone
+            "Pod" if self.is_made_anew(uid) => Reach::Nothing,
+            "Pod" => Reach::PodsAlone { group },
+            "StatefulSet" | "ReplicaSet" | "Deployment" | "DaemonSet" => Reach::Nothing,
+            _ => Reach::StopAlone,
+        };
+        // A Pod group goes by the name of its Workload.
+        let grouped = reach == Reach::PodsAlone { group: true };
+        let name = if grouped { &workload.metadata.name } else { &owner.name };
+        Some(Owner::Other(Box::new(Other {
+            uid,
+            kind: owner.kind.clone(),
+            name: name.clone(),
+            reach,
+            workload: workload.clone(),
+        })))
+    }
+
+    /// Whether something makes the Pods of a job anew.
+    fn is_made_anew(&self, job: Uid) -> bool {
+        self.pods_of(job).any(|(_, pod)| pod.origin.controller.is_some())
+    }
+
+    /// Whether a Job or JobSet is decided on by itself.
+    fn is_unit(&self, uid: Uid) -> bool {
+        let origin = Origin { controller: Some(uid), workload: None };
+        self.unit(uid, &origin) == uid
     }
 
     fn drop_if_empty(&mut self, uid: Uid) {
-        let empty =
-            |row: &JobRow| row.job.is_none() && row.pods.is_empty() && row.workloads.is_empty();
+        let empty = |row: &JobRow| {
+            row.job.is_none()
+                && row.job_set.is_none()
+                && row.pods.is_empty()
+                && row.workloads.is_empty()
+        };
         if self.jobs.get(&uid).is_some_and(empty) {
             self.jobs.remove(&uid);
         }
@@ -240,28 +380,43 @@ impl Index {
         self.workloads.get(&uid)
     }
 
-    /// A Workload was seen. Returns the jobs that it stands for.
-    pub fn put_workload(&mut self, workload: Workload) -> Vec<Uid> {
-        let uid = workload.metadata.uid;
-        let owners = Self::owners(&workload);
-        for owner in &owners {
-            self.jobs.entry(*owner).or_default().workloads.insert(uid);
-        }
+    /// A Workload was seen. Returns the job that it stands for, then those that lose or gain Pods
+    /// by that.
+    pub fn put_workload(&mut self, workload: Workload) -> (Uid, BTreeSet<Uid>) {
+        let (uid, key) = (workload.metadata.uid, workload.metadata.key());
+        let before = self.workloads.get(&uid).map(lineage::stands_for);
+        let job = self.lineage.put_workload(&workload);
         self.workloads.insert(uid, workload);
-        owners
+        if before == Some(job) {
+            return (job, BTreeSet::new());
+        }
+        // One that was made before its owner gets it later.
+        let mut touched = before.map(|job| self.part(job, uid, &key)).unwrap_or_default();
+        self.jobs.entry(job).or_default().workloads.insert(uid);
+        touched.extend(self.assign_under(job, &key));
+        (job, touched)
     }
 
-    /// A Workload is gone. Returns the jobs that it stood for.
-    pub fn remove_workload(&mut self, uid: Uid) -> Vec<Uid> {
-        let Some(workload) = self.workloads.remove(&uid) else { return Vec::new() };
-        let owners = Self::owners(&workload);
-        for owner in &owners {
-            if let Some(job) = self.jobs.get_mut(owner) {
-                job.workloads.remove(&uid);
-                self.drop_if_empty(*owner);
-            }
+    /// A Workload is gone. Returns the job that it stood for, and those that lose or gain Pods.
+    pub fn remove_workload(&mut self, uid: Uid) -> Option<(Uid, BTreeSet<Uid>)> {
+        let workload = self.workloads.remove(&uid)?;
+        let job = self.lineage.remove_workload(&workload);
+        Some((job, self.part(job, uid, &workload.metadata.key())))
+    }
+
+    /// A job and its Workload are parted.
+    fn part(&mut self, job: Uid, workload: Uid, key: &Key) -> BTreeSet<Uid> {
+        if let Some(row) = self.jobs.get_mut(&job) {
+            row.workloads.remove(&workload);
+            self.drop_if_empty(job);
         }
-        owners
+        self.assign_under(job, key)
+    }
+
+    fn assign_under(&mut self, job: Uid, workload: &Key) -> BTreeSet<Uid> {
+        let mut pods = self.pods_below(job);
+        pods.extend(self.by_workload.get(workload));
+        self.assign(pods)
     }
 
     /// The uids of all Workloads.
@@ -277,13 +432,18 @@ impl Index {
             .max_by_key(|w| (!w.is_finished(), w.metadata.creation_timestamp, w.metadata.uid))
     }
 
-    fn owners(workload: &Workload) -> Vec<Uid> {
-        let owners = workload.metadata.owner_references.iter();
-        owners.filter(|o| o.kind == "Job" && o.api_version == "batch/v1").map(|o| o.uid).collect()
+    /// The key of a job's own object, as its people know it.
+    pub fn job_key(&self, uid: Uid) -> Option<Key> {
+        let owner = self.owner(uid)?;
+        Some(owner.neighbour(owner.name()))
     }
 
-    /// The key of a job, once its Job was seen.
-    pub fn job_key(&self, uid: Uid) -> Option<Key> {
-        Some(self.jobs.get(&uid)?.job.as_ref()?.metadata.key())
+    /// The namespace of a job.
+    pub fn namespace_of(&self, uid: Uid) -> Option<&str> {
+        let row = self.jobs.get(&uid)?;
+        let meta = row.job.as_ref().map(|job| &job.metadata);
+        let meta = meta.or_else(|| row.job_set.as_ref().map(|set| &set.metadata));
+        let meta = meta.or_else(|| self.workload_of(uid).map(|workload| &workload.metadata))?;
+        Some(&meta.namespace)
     }
 }

@@ -12,7 +12,7 @@ use crate::objects::{Job, Meta};
 /// one patch: `FailureTarget` alone would wedge a Job that is suspended (live.md 0.4), and the API
 /// server refuses the patch while a Pod of the Job is still ending. Strategic: a JSON merge would
 /// replace the conditions that are there.
-pub fn finish_patch(job: &Job, reason: &str, message: &str, now: Timestamp) -> Patch {
+pub(super) fn finish_patch(job: &Job, reason: &str, message: &str, now: Timestamp) -> Patch {
     let condition = |kind: &str| {
         json!({"type": kind, "status": "True", "reason": reason, "message": message,
                "lastProbeTime": now, "lastTransitionTime": now})

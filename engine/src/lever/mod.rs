@@ -4,17 +4,18 @@
 //! written out.
 
 mod job;
+mod job_set;
 mod workload;
-
-pub use job::finish_patch;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::effect::{Merge, Part, Patch, Target};
 use crate::keys;
 use crate::objects::{Meta, Uid};
+use crate::owner::Owner;
 
 /// Annotations to be set (`Some`) or taken away (`None`).
 pub type Annotations = BTreeMap<&'static str, Option<String>>;
@@ -69,6 +70,15 @@ pub trait Lever {
     /// owner needs not be told on another object.
     fn is_on(&self, owner: Uid) -> bool {
         self.meta().uid == owner
+    }
+}
+
+/// Ends a job that we hold as failed; `None` where Dislodge knows no way to.
+pub fn finish_patch(owner: &Owner, reason: &str, message: &str, now: Timestamp) -> Option<Patch> {
+    match owner {
+        Owner::Job(job) => Some(job::finish_patch(job, reason, message, now)),
+        Owner::JobSet(set) => Some(job_set::finish_patch(set, reason, message, now)),
+        Owner::Other(_) => None,
     }
 }
 

@@ -8,6 +8,7 @@ mod cron_job;
 mod decode;
 mod failure_policy;
 mod job;
+mod job_set;
 mod meta;
 mod node;
 mod pod;
@@ -23,6 +24,7 @@ pub use failure_policy::{
     ExitCodes, PodConditionPattern, PodEnd, PodFailurePolicy, PodFailureRule,
 };
 pub use job::{Job, JobSpec, JobStatus, PodTemplate, PodTemplateSpec};
+pub use job_set::{JobSet, JobSetSpec, JobSetStatus, JobTemplate, ReplicatedJob};
 pub use meta::{Condition, Key, Meta, OwnerReference};
 pub use node::{Node, NodeStatus};
 pub use pod::{
@@ -53,4 +55,4 @@ macro_rules! object {
         }
     )*};
 }
-object!(Pod, Job, CronJob, Workload, LocalQueue, ClusterQueue, Policy, Node);
+object!(Pod, Job, JobSet, CronJob, Workload, LocalQueue, ClusterQueue, Policy, Node);

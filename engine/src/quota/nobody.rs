@@ -1,27 +1,29 @@
-//! Nobody counts the quota: a Job that no queue system manages.
+//! Nobody counts the quota: a Job or JobSet that no queue system manages.
+
+use jiff::Timestamp;
 
 use super::{Admission, Foreign, QuotaView};
 use crate::keys;
-use crate::objects::Job;
+use crate::objects::{JobSpec, Meta};
+use crate::owner::Owner;
 use crate::resolve::Queue;
 
-/// A Job that Kueue does not know, as far as its own fields tell.
+/// A job that Kueue does not know, as far as its own fields tell.
 #[derive(Clone, Copy, Debug)]
-pub struct Unmanaged<'a>(pub &'a Job);
+pub struct Unmanaged<'a>(pub &'a Owner);
 
 impl QuotaView for Unmanaged<'_> {
     fn queue(&self) -> Queue {
-        Queue::None { namespace: self.0.metadata.namespace.clone() }
+        Queue::None { namespace: self.0.namespace().to_owned() }
     }
 
     fn admission(&self) -> Admission {
-        let job = self.0;
-        if self.is_foreign() {
+        let Some(job) = Facts::of(self.0) else { return Admission::None };
+        if job.is_foreign(self.0.meta()) {
             return Admission::Foreign(Foreign::ForeignManager);
         }
-        let stopping =
-            job.spec.suspend || job.is_finished() || job.metadata.deletion_timestamp.is_some();
-        match job.status.start_time {
+        let stopping = job.suspended || self.0.is_finished() || self.0.is_deleted();
+        match job.since {
             Some(since) if !stopping => Admission::Since(since),
             _ => Admission::None,
         }
@@ -32,26 +34,63 @@ impl QuotaView for Unmanaged<'_> {
     }
 }
 
-impl Unmanaged<'_> {
-    /// Whether anything says that another system runs the Job: its own manager (KEP-4368), an
-    /// owner other than a CronJob, another scheduler, or membership in some system's Pod group.
-    fn is_foreign(self) -> bool {
-        let job = self.0;
-        let template = &job.spec.template;
-        let marks = [&job.metadata, &template.metadata];
-        let managed = job.spec.managed_by.as_deref().is_some_and(|m| m != KUBERNETES);
-        let owned = job.metadata.controller().is_some_and(|owner| owner.kind != "CronJob");
-        let scheduler = template.spec.scheduler_name.as_str();
-        let elsewhere = !matches!(scheduler, "" | "default-scheduler");
-        let grouped = marks.iter().any(|meta| {
-            keys::FOREIGN_GROUPS
-                .iter()
-                .any(|key| meta.annotations.contains_key(*key) || meta.labels.contains_key(*key))
+/// What a Job and a JobSet say of themselves alike.
+struct Facts<'a> {
+    suspended: bool,
+    since: Option<Timestamp>,
+    managed_by: Option<&'a str>,
+    /// The value of `managedBy` that means its own controller.
+    own_manager: &'static str,
+    /// The Jobs that it is made of, or that it is.
+    parts: Vec<(&'a Meta, &'a JobSpec)>,
+}
+
+impl<'a> Facts<'a> {
+    fn of(owner: &'a Owner) -> Option<Self> {
+        match owner {
+            Owner::Job(job) => Some(Self {
+                suspended: job.spec.suspend,
+                since: job.status.start_time,
+                managed_by: job.spec.managed_by.as_deref(),
+                own_manager: JOB_CONTROLLER,
+                parts: vec![(&job.metadata, &job.spec)],
+            }),
+            Owner::JobSet(set) => {
+                let jobs = set.spec.replicated_jobs.iter().map(|jobs| &jobs.template);
+                Some(Self {
+                    suspended: set.spec.suspend,
+                    since: set.running_since(),
+                    managed_by: set.spec.managed_by.as_deref(),
+                    own_manager: JOB_SET_CONTROLLER,
+                    parts: jobs.map(|job| (&job.metadata, &job.spec)).collect(),
+                })
+            }
+            Owner::Other(_) => None,
+        }
+    }
+
+    /// Whether anything says that another system runs it: its own manager (KEP-4368), an owner
+    /// other than a CronJob, another scheduler, or membership in some system's Pod group.
+    fn is_foreign(&self, meta: &Meta) -> bool {
+        let managed = self.managed_by.is_some_and(|by| by != self.own_manager);
+        let owned = meta.controller().is_some_and(|owner| owner.kind != "CronJob");
+        let grouped = |meta: &Meta| {
+            let marked =
+                |key: &&str| meta.annotations.contains_key(*key) || meta.labels.contains_key(*key);
+            keys::FOREIGN_GROUPS.iter().any(marked)
                 || meta.annotations.contains_key(keys::KUEUE_WORKLOAD)
-        });
-        managed || owned || elsewhere || grouped
+        };
+        let elsewhere = |(job, spec): &(&Meta, &JobSpec)| {
+            let scheduler = spec.template.spec.scheduler_name.as_str();
+            !matches!(scheduler, "" | "default-scheduler")
+                || grouped(job)
+                || grouped(&spec.template.metadata)
+        };
+        managed || owned || grouped(meta) || self.parts.iter().any(elsewhere)
     }
 }
 
-/// The value of `managedBy` that means the Job controller itself (Kubernetes: KEP-4368).
-const KUBERNETES: &str = "kubernetes.io/job-controller";
+/// Kubernetes: KEP-4368.
+const JOB_CONTROLLER: &str = "kubernetes.io/job-controller";
+/// JobSet: `jobset_types.go`, `JobSetControllerName`.
+const JOB_SET_CONTROLLER: &str = "jobset.sigs.k8s.io/jobset-controller";

@@ -138,7 +138,7 @@ async fn a_job_is_failed_after_its_quota_was_given_back(stage: Stage) -> Outcome
     for kind in ["Failed", "FailureTarget"] {
         let (reason, message) = ended(&job, kind).unwrap_or_default();
         check(reason == "ImagePullFailed", || format!("{kind}: {reason}"))?;
-        for word in ["missing:1", "NotFound", "2 failed pulls", "create the Job anew"] {
+        for word in ["missing:1", "NotFound", "2 failed pulls", "create the job anew"] {
             check(message.contains(word), || format!("{kind} does not say {word:?}: {message}"))?;
         }
     }

@@ -9,6 +9,7 @@ mod authors;
 mod bad_input;
 mod brakes;
 mod crashes;
+mod kinds;
 mod people;
 mod requeues;
 mod restraint;
@@ -65,6 +66,7 @@ impl Shared {
             ("bad_input", bad_input::ALL),
             ("brakes", brakes::ALL),
             ("crashes", crashes::ALL),
+            ("kinds", kinds::ALL),
             ("people", people::ALL),
             ("requeues", requeues::ALL),
             ("restraint", restraint::ALL),

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use dislodge_testbed::audit::{granted, used};
-use dislodge_testbed::{JobPlan, Manifests};
+use dislodge_testbed::queues::is_true;
+use dislodge_testbed::{JobPlan, Manifests, Quota};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 use super::actions::{check, ended};
 use super::authors::{deciding, ours};
+use super::kinds::{bare_pod, failed_by_us, job_set, job_sets};
 use super::restraint::is_ours;
 use super::stage::{RESUME, Stage, suspend_after};
 use crate::Outcome;
@@ -39,6 +41,17 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
     let plan = JobPlan::new("deciding", &stage.missing());
     stage.create(&deciding(plan, &json!([ours("FailJob")]))).await?;
     stage.job_when("deciding", 60, "failed", |job| ended(job, "Failed").is_some()).await?;
+    job_set(&stage, None, &[&stage.missing()], json!({})).await?;
+    stage.object_when(job_sets(&stage), "stuck", 60, "failed", failed_by_us).await?;
+    stage.tenant.queue("pods", Quota::slots(1)).await?;
+    let mut grouped = suspend_after(1);
+    grouped["queues"][0]["name"] = json!("pods");
+    grouped["rules"][0]["action"] = json!("FailJob");
+    stage.policy("pods", grouped).await?;
+    bare_pod(&stage, ("one", "pods"), &stage.missing(), Some(("alone", 1))).await?;
+    let finished = |workload: &DynamicObject| is_true(workload, "Finished");
+    let workloads = stage.tenant.kueue("Workload");
+    stage.object_when(workloads, "alone", 60, "finished", finished).await?;
     // Its Lease is renewed by a patch, and read again after a restart.
     controller.kill().await;
     let controller = controller.restart().await?;

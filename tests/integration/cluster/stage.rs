@@ -137,10 +137,22 @@ impl Stage {
         what: &str,
         look: impl Fn(&DynamicObject) -> bool,
     ) -> Result<DynamicObject> {
+        self.object_when(self.policies(), name, seconds, what, look).await
+    }
+
+    /// Waits until an object of any kind is as `look` wants it.
+    pub(super) async fn object_when(
+        &self,
+        objects: Api<DynamicObject>,
+        name: &str,
+        seconds: u64,
+        what: &str,
+        look: impl Fn(&DynamicObject) -> bool,
+    ) -> Result<DynamicObject> {
         let which = watcher::Config::default().fields(&format!("metadata.name={name}"));
-        let what = format!("policy {name}: {what}");
-        Box::pin(watch_kind_until(self.policies(), which, seconds, &what, |seen| {
-            seen.values().find(|policy| look(policy)).cloned()
+        let what = format!("{name}: {what}");
+        Box::pin(watch_kind_until(objects, which, seconds, &what, |seen| {
+            seen.values().find(|object| look(object)).cloned()
         }))
         .await
     }
@@ -243,6 +255,21 @@ impl Stage {
                 && event.regarding.as_ref().is_some_and(|r| r.uid == uid)
         };
         Ok(events.items.into_iter().filter(ours).collect())
+    }
+
+    /// Waits for the Event that Dislodge publishes on the object with this uid, and reads its note.
+    pub(super) async fn event_note(&self, uid: &str, seconds: u64) -> Result<String> {
+        let which = watcher::Config::default();
+        let what = format!("an Event on {uid}");
+        Box::pin(watch_until(self.tenant.api::<Event>(), which, seconds, &what, |seen| {
+            let about = |event: &&Event| {
+                let by = event.reporting_controller.as_deref().unwrap_or_default();
+                let uid_of = event.regarding.as_ref().and_then(|r| r.uid.as_deref());
+                by.starts_with("dislodge.dev") && uid_of == Some(uid)
+            };
+            seen.values().find(about).and_then(|event| event.note.clone())
+        }))
+        .await
     }
 
     /// What kubectl prints about the namespace, with everybody's rights.

@@ -58,7 +58,7 @@ fn a_job_is_held_and_once_its_pods_are_gone_it_is_ended_in_one_patch() {
         );
         let message = condition["message"].as_str().unwrap();
         assert!(
-            message.contains("NotFound") && message.contains("create the Job anew"),
+            message.contains("NotFound") && message.contains("create the job anew"),
             "{message}"
         );
     }

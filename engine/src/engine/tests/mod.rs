@@ -9,6 +9,7 @@ mod braking;
 mod counting;
 mod ending_pods;
 mod failing;
+mod kinds;
 mod requeueing;
 #[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
 mod stage;
@@ -504,7 +505,7 @@ fn a_quiet_cluster_gets_no_writes() {
 #[test]
 fn kueue_may_come_later_and_nothing_is_done_while_its_workloads_are_being_listed() {
     let mut stage = Stage::unsynced();
-    for kind in [Kind::Policy, Kind::Job, Kind::CronJob, Kind::Pod, Kind::Node] {
+    for kind in [Kind::Policy, Kind::Job, Kind::JobSet, Kind::CronJob, Kind::Pod, Kind::Node] {
         stage.give(Input::ListBegun(kind));
         stage.give(Input::ListEnded(kind));
     }

@@ -1,0 +1,215 @@
+//! From a Pod up to the object that a queue admits.
+
+use std::collections::BTreeMap;
+
+use super::Multi;
+use crate::objects::{Key, Meta, Uid, Workload};
+
+/// Chains of owners longer than this are cut: they are broken, or a circle.
+const LONGEST_CHAIN: usize = 10;
+
+/// Where a Pod says that it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The object that controls it.
+    pub controller: Option<Uid>,
+    /// Its Workload (Kueue: `WorkloadAnnotation`).
+    pub workload: Option<Key>,
+}
+
+/// Who owns whom, as far as it was seen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lineage {
+    /// The controller of a Job or JobSet, but for CronJobs: those make a new one each time.
+    parents: BTreeMap<Uid, Parent>,
+    children: Multi<Uid>,
+    /// What Workloads stand for.
+    named: BTreeMap<Key, Uid>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parent {
+    uid: Uid,
+    /// It is a JobSet: a unit, be it seen or not.
+    is_job_set: bool,
+}
+
+impl Lineage {
+    /// A Job or JobSet was seen. Returns whether it has another controller than before.
+    pub(super) fn put(&mut self, meta: &Meta) -> bool {
+        let parent = meta.controller().filter(|by| by.kind != "CronJob").map(|by| Parent {
+            uid: by.uid,
+            is_job_set: by.kind == "JobSet" && by.api_version.starts_with("jobset.x-k8s.io/"),
+        });
+        if self.parents.get(&meta.uid).copied() == parent {
+            return false;
+        }
+        self.remove(meta.uid);
+        if let Some(parent) = parent {
+            self.parents.insert(meta.uid, parent);
+            self.children.insert(parent.uid, meta.uid);
+        }
+        true
+    }
+
+    /// A Job or JobSet is gone.
+    pub(super) fn remove(&mut self, uid: Uid) {
+        if let Some(parent) = self.parents.remove(&uid) {
+            self.children.remove(&parent.uid, uid);
+        }
+    }
+
+    /// What an object has made, as far as it was seen.
+    pub(super) fn children(&self, uid: Uid) -> impl Iterator<Item = Uid> {
+        self.children.get(&uid)
+    }
+
+    /// An object and all that it has made, and so on.
+    pub(super) fn family(&self, uid: Uid) -> Vec<Uid> {
+        let mut family = vec![uid];
+        for _ in 0..LONGEST_CHAIN {
+            let next: Vec<Uid> = family.iter().flat_map(|uid| self.children(*uid)).collect();
+            let known = family.len();
+            family.extend(next);
+            family.sort_unstable();
+            family.dedup();
+            if family.len() == known {
+                break;
+            }
+        }
+        family
+    }
+
+    /// A Workload was seen. Returns what it stands for.
+    pub(super) fn put_workload(&mut self, workload: &Workload) -> Uid {
+        let unit = stands_for(workload);
+        self.named.insert(workload.metadata.key(), unit);
+        unit
+    }
+
+    /// A Workload is gone. Returns what it stood for.
+    pub(super) fn remove_workload(&mut self, workload: &Workload) -> Uid {
+        let unit = stands_for(workload);
+        self.named.remove(&workload.metadata.key());
+        unit
+    }
+
+    /// What a Pod belongs to: the top-most of its owners that a Workload stands for, else what the
+    /// Workload stands for that it names, else the top-most of its owners that is a Job or JobSet.
+    /// `has_workload` and `is_known` say so of an object. Where nothing is known yet, its controller,
+    /// or it stands for itself.
+    pub(super) fn unit(
+        &self,
+        pod: Uid,
+        origin: &Origin,
+        has_workload: impl Fn(Uid) -> bool,
+        is_known: impl Fn(Uid) -> bool,
+    ) -> Uid {
+        let (mut admitted, mut known) = (None, None);
+        let mut at = origin.controller.map(|uid| Parent { uid, is_job_set: false });
+        for _ in 0..LONGEST_CHAIN {
+            let Some(parent) = at else { break };
+            if has_workload(parent.uid) {
+                admitted = Some(parent.uid);
+            }
+            if parent.is_job_set || is_known(parent.uid) {
+                known = Some(parent.uid);
+            }
+            at = self.parents.get(&parent.uid).copied();
+        }
+        let named = || origin.workload.as_ref().and_then(|key| self.named.get(key).copied());
+        admitted.or_else(named).or(known).or(origin.controller).unwrap_or(pod)
+    }
+}
+
+/// The object that a Workload stands for: its controller. Pod groups, and sets of which each part has
+/// a Workload of its own, have none: there the Workload stands for itself.
+pub(super) fn stands_for(workload: &Workload) -> Uid {
+    workload.metadata.controller().map_or(workload.metadata.uid, |owner| owner.uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn uid(n: u128) -> Uid {
+        Uid::from_u128(n)
+    }
+
+    fn meta(n: u128, owner: Option<(&str, &str, u128)>) -> Value {
+        let owners = owner.map(|(api, kind, n)| {
+            json!({"apiVersion": api, "kind": kind, "uid": uid(n), "controller": true})
+        });
+        json!({"name": format!("o{n}"), "namespace": "a", "uid": uid(n),
+               "ownerReferences": owners.into_iter().collect::<Vec<_>>()})
+    }
+
+    #[test]
+    fn a_pod_belongs_to_the_top_most_that_a_queue_admits() {
+        const JOB: Option<(&str, &str, u128)> = Some(("jobset.x-k8s.io/v1alpha2", "JobSet", 2));
+        const SET: Option<(&str, &str, u128)> = Some(("trainer.kubeflow.org/v1", "TrainJob", 3));
+        const MPI: Option<(&str, &str, u128)> = Some(("kubeflow.org/v2beta1", "MPIJob", 4));
+        const CRON: Option<(&str, &str, u128)> = Some(("batch/v1", "CronJob", 5));
+        // Jobs and JobSets with their owners; what Workloads stand for; controller; unit.
+        type Row<'a> = (&'a [(u128, Option<(&'a str, &'a str, u128)>)], &'a [u128], u128, u128);
+        let rows: [Row<'_>; 10] = [
+            (&[(1, None)], &[], 1, 1),
+            (&[], &[], 1, 1),
+            (&[(1, CRON)], &[], 1, 1),
+            (&[(1, CRON)], &[1], 1, 1),
+            (&[(1, JOB)], &[], 1, 2),
+            (&[(1, JOB), (2, None)], &[2], 1, 2),
+            (&[(1, JOB), (2, SET)], &[3], 1, 3),
+            (&[(1, JOB), (2, SET)], &[], 1, 2),
+            (&[(1, MPI)], &[4], 1, 4),
+            (&[(1, MPI)], &[], 1, 1),
+        ];
+        for (n, (objects, admitted, controller, unit)) in rows.into_iter().enumerate() {
+            let mut lineage = Lineage::default();
+            for (n, owner) in objects {
+                lineage.put(&serde_json::from_value(meta(*n, *owner)).unwrap());
+            }
+            let origin = Origin { controller: Some(uid(controller)), workload: None };
+            let known = |of: Uid| objects.iter().any(|(n, _)| uid(*n) == of);
+            let has = |of: Uid| admitted.iter().any(|n| uid(*n) == of);
+            assert_eq!(lineage.unit(uid(9), &origin, has, known), uid(unit), "row {n}");
+        }
+    }
+
+    #[test]
+    fn a_pod_of_a_kind_that_is_not_looked_at_is_found_by_the_workload_that_it_names() {
+        let mut lineage = Lineage::default();
+        let job: Workload = serde_json::from_value(
+            json!({"metadata": meta(7, Some(("kubeflow.org/v1", "PyTorchJob", 6)))}),
+        )
+        .unwrap();
+        let group: Workload = serde_json::from_value(json!({"metadata": meta(8, None)})).unwrap();
+        let origin = |workload: &Workload| Origin {
+            controller: Some(uid(5)),
+            workload: Some(workload.metadata.key()),
+        };
+        let unit =
+            |lineage: &Lineage, origin: &Origin| lineage.unit(uid(9), origin, |_| false, |_| false);
+        assert_eq!(unit(&lineage, &origin(&job)), uid(5), "not seen yet");
+        assert_eq!(lineage.put_workload(&job), uid(6));
+        assert_eq!(lineage.put_workload(&group), uid(8), "it has no controller");
+        assert_eq!(unit(&lineage, &origin(&job)), uid(6));
+        assert_eq!(unit(&lineage, &origin(&group)), uid(8));
+        lineage.remove_workload(&job);
+        assert_eq!(unit(&lineage, &origin(&job)), uid(5));
+    }
+
+    #[test]
+    fn a_circle_of_owners_has_an_end() {
+        let mut lineage = Lineage::default();
+        for (n, of) in [(1, 2), (2, 1)] {
+            let owner = Some(("jobset.x-k8s.io/v1alpha2", "JobSet", of));
+            lineage.put(&serde_json::from_value(meta(n, owner)).unwrap());
+        }
+        assert_eq!(lineage.family(uid(1)), [uid(1), uid(2)]);
+        let origin = Origin { controller: Some(uid(1)), workload: None };
+        lineage.unit(uid(9), &origin, |_| true, |_| true);
+    }
+}
