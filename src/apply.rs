@@ -36,7 +36,7 @@ pub async fn patch(
 /// Where one of the two was refused, came too late or got no answer.
 pub async fn end_pod(
     target: &Target,
-    patches: &[&Patch],
+    patches: &[Patch],
     until: Option<Duration>,
     writer: &Writer,
 ) -> Result<Accepted, Refused> {

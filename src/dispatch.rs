@@ -107,9 +107,8 @@ async fn perform(effect: &Effect, writer: &Writer) -> Result<Accepted, Refused> 
             apply::patch(target, patch, *until, writer).await
         }
         Effect::ClearPod { target, patch } => apply::patch(target, patch, None, writer).await,
-        Effect::EndPod { target, first, patch, until } => {
-            let patches: Vec<&Patch> = first.iter().chain([patch]).collect();
-            apply::end_pod(target, &patches, *until, writer).await
+        Effect::EndPod { target, patches, until } => {
+            apply::end_pod(target, patches, *until, writer).await
         }
         Effect::Explain { target, patch } => report::explain(target, patch, writer).await,
         Effect::Publish(event) => report::publish(event, writer).await,
@@ -211,7 +210,7 @@ fn parts(effect: &Effect) -> (&'static str, (TargetKind, &Key), Option<&Patch>) 
             };
             (name, of(target), Some(patch))
         }
-        Effect::EndPod { target, patch, .. } => ("EndPod", of(target), Some(patch)),
+        Effect::EndPod { target, patches, .. } => ("EndPod", of(target), patches.last()),
         Effect::ClearPod { target, patch } => ("ClearPod", of(target), Some(patch)),
         Effect::Explain { target, patch } => ("Explain", of(target), Some(patch)),
         Effect::Publish(event) => ("Publish", of(&event.regarding), None),

@@ -138,10 +138,8 @@ pub enum Effect {
     EndPod {
         /// The Pod.
         target: Target,
-        /// What has to stand on it before.
-        first: Option<Patch>,
-        /// The condition.
-        patch: Patch,
+        /// What has to stand on it before, the condition last; none where it stands there already.
+        patches: Vec<Patch>,
         /// As with [`Effect::Lever`].
         until: Option<Duration>,
     },

@@ -276,8 +276,14 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     if situation.running_peers && rule.running_peers == RunningPeers::Spare {
         return report(Reported::PeersRunning);
     }
+    if ends_pod == Some(PodEnd::Ignored) {
+        return report(Reported::IgnoredByJob);
+    }
     if situation.outage {
         return Plan::Wait(Wait::Outage);
+    }
+    if situation.paused && situation.mode != Mode::Audit {
+        return Plan::Wait(Wait::Paused);
     }
     match situation.moment {
         Err(Closed::Late) => return Plan::Wait(Wait::NextFailure),
@@ -285,14 +291,8 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
         Err(Closed::ClockSkew) => return Plan::Wait(Wait::ClockSkew),
         Ok(()) => {}
     }
-    if ends_pod == Some(PodEnd::Ignored) {
-        return report(Reported::IgnoredByJob);
-    }
     if situation.mode == Mode::Audit {
         return report(Reported::Audit(action));
-    }
-    if situation.paused {
-        return Plan::Wait(Wait::Paused);
     }
     if ends_pod.is_some() {
         return Plan::EndPod { rule: &rule.name, evidence };
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn each_circumstance_has_its_say_and_no_other_is_asked_before_it() {
-        let rows: [(Change, &str); 31] = [
+        let rows: [(Change, &str); 34] = [
             (|_, _| {}, "act SuspendJob"),
             (|s, _| s.ignored = true, "report Ignored"),
             (|_, r| r.action = Action::Report, "report Report"),
@@ -382,6 +382,13 @@ mod tests {
                 "report IgnoredByJob",
             ),
             (|s, _| s.author = Some(PodEnd::Ignored), "act SuspendJob"),
+            (
+                |s, r| {
+                    (s.author, s.moment, r.action) =
+                        (Some(PodEnd::Ignored), Err(Closed::Late), Action::FailJob);
+                },
+                "report IgnoredByJob",
+            ),
             (|_, r| r.action = Action::RequeueJob, "act RequeueJob"),
             (
                 |s, r| {
@@ -413,6 +420,8 @@ mod tests {
             ),
             (|s, r| (s.blocks_schedule, r.action) = (true, Action::RequeueJob), "act RequeueJob"),
             (|s, _| s.paused = true, "wait Paused"),
+            (|s, _| (s.paused, s.moment) = (true, Err(Closed::Late)), "wait Paused"),
+            (|s, _| (s.paused, s.mode) = (true, Mode::Audit), "report Audit"),
         ];
         for (n, (change, expected)) in rows.into_iter().enumerate() {
             assert_eq!(decide(change), expected, "row {n}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::api::{Action, FailingState, RecentAction, Rule, bounds, clip};
+use crate::api::{Action, FailingState, Mode, RecentAction, Rule, bounds, clip};
 use crate::effect::{Effect, EffectId, Verb};
 use crate::engine::casebook::Note;
 use crate::engine::custody::pinned;
@@ -19,11 +19,14 @@ use crate::keys;
 use crate::lever::Lever;
 use crate::objects::{Meta, PodEnd, Uid};
 use crate::owner::{Owner, Reach};
-use crate::plan::{Plan, Reported, Situation, plan};
+use crate::plan::{Plan, Reported, Situation, Wait, plan};
 use crate::quota::{Admission, QuotaView, Unmanaged};
 use crate::record::{Closed, Once, Runs};
 use crate::resolve::Effective;
 use crate::time::Now;
+
+/// The reason of a report in mode Audit.
+const AUDIT: &str = Reported::Audit(Action::Report).as_str();
 
 /// One failing image of a job, and the Pod that has failed it most often.
 pub(super) struct Failing {
@@ -146,7 +149,18 @@ impl Engine {
                 moment: image.moment.map(drop),
             };
             let plan = plan(verdict, &situation);
-            case.notes.insert(Arc::clone(&image.image), note(&policy, &image, verdict, plan));
+            // What was said once stays said: the next failure is waited for to act, not to say it again.
+            let late =
+                matches!(plan, Plan::Wait(Wait::NextFailure | Wait::OtherImage | Wait::ClockSkew));
+            let said = late && {
+                let audit = (since(quota), Arc::clone(&image.image), AUDIT.to_owned());
+                policy.mode == Mode::Audit && case.reported.contains(&audit)
+            };
+            let mut noted = note(&policy, &image, verdict, plan);
+            if said {
+                (noted.state, noted.reason) = (FailingState::Reported, Some(AUDIT));
+            }
+            case.notes.insert(Arc::clone(&image.image), noted);
             let better = plan.acts() || matches!(plan, Plan::Report(_)) && chosen.is_none();
             if better && !matches!(&chosen, Some((_, _, plan)) if Plan::acts(plan)) {
                 let spoken = evidence(verdict);

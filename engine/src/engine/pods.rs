@@ -104,11 +104,14 @@ impl Engine {
             outcome: Outcome::Applied.as_str().to_owned(),
         };
         case.to_tell = Some(ToTell { ended, action, policy: policy.clone(), done: false });
-        let grouped = job.reach() == Reach::PodsAlone { group: true };
+        // An earlier life, or another replica, may have come so far.
+        let marked = row.marked.is_some();
+        let grouped = !marked && job.reach() == Reach::PodsAlone { group: true };
         let first = grouped.then(|| {
             annotations_patch(&[(keys::KUEUE_RETRIABLE, Some("false".to_owned()))].into())
         });
-        Some((Step::EndPod, Effect::EndPod { target, first, patch, until }))
+        let patches = first.into_iter().chain((!marked).then_some(patch)).collect();
+        Some((Step::EndPod, Effect::EndPod { target, patches, until }))
     }
 
     /// A Pod was ended and told of: it counts.

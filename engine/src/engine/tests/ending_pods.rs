@@ -42,9 +42,10 @@ fn the_condition_and_the_deletion_are_pinned_to_the_pod_that_failed() {
     let effects = stage.answer(Outcome::Applied);
     assert_eq!(short(&effects), ["end Pod", "event ImagePullFailed FailJob"]);
     let ends = |effect: &&Effect| matches!(effect, Effect::EndPod { .. });
-    let Some(Effect::EndPod { target, patch, .. }) = effects.iter().find(ends) else {
+    let Some(Effect::EndPod { target, patches, .. }) = effects.iter().find(ends) else {
         panic!("{effects:?}")
     };
+    let patch = &patches[0];
     assert_eq!(
         (target.uid.to_string(), target.resource_version.clone()),
         (uid(POD), Some(version))
@@ -100,7 +101,10 @@ fn a_pod_that_has_changed_in_between_is_decided_anew_while_its_moment_lasts() {
     stage.wait(1);
     assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "a newer version has to be seen");
     marked(&mut stage);
-    assert_eq!(short(&stage.answer(Outcome::Applied))[0], "end Pod");
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects)[0], "end Pod");
+    let Some(Effect::EndPod { patches, .. }) = effects.first() else { panic!("{effects:?}") };
+    assert!(patches.is_empty(), "the condition stands there already");
 }
 
 #[test]

@@ -283,10 +283,12 @@ fn pods_that_nothing_makes_anew_are_ended_and_never_stopped() {
         assert_eq!(short(&effects), expected, "{group} {action}");
         for effect in &effects {
             match effect {
-                Effect::EndPod { first, .. } => {
-                    let marks = first.as_ref().map(|patch| &patch.body["metadata"]["annotations"]);
+                Effect::EndPod { patches, .. } => {
+                    let marks = &patches[0].body["metadata"]["annotations"];
                     let lets_end = json!({"kueue.x-k8s.io/retriable-in-group": "false"});
-                    assert_eq!(marks, group.then_some(&lets_end));
+                    assert_eq!(marks == &lets_end, group, "{marks}");
+                    let condition = &patches.last().unwrap().body["status"]["conditions"][0];
+                    assert_eq!(condition["type"], "dislodge.dev/ImagePullFailed");
                 }
                 Effect::Publish(event) => {
                     let kind = if group { TargetKind::Workload } else { TargetKind::Pod };

@@ -17,6 +17,7 @@ mod stage;
 use serde_json::{Value, json};
 use stage::{IMAGE, MISSING, POD, Stage, short, uid};
 
+use crate::api::FailingState;
 use crate::effect::{Effect, Outcome};
 use crate::input::{Change, Input, Kind};
 
@@ -402,7 +403,15 @@ fn audit_says_what_it_would_have_done_and_learns_that_it_would_have_been_wrong()
     stage.first_failure(POD);
     let effects = stage.answer(Outcome::Applied);
     assert_eq!(short(&effects), ["event ImagePullFailed Report"]);
-    stage.wait(30);
+    // What was said stays in the status, also between the moments of an action.
+    stage.wait(9);
+    stage.pod(POD, "ImagePullBackOff", MISSING);
+    stage.wait(11);
+    let later = stage.answer(Outcome::Applied);
+    let listed = &status_of(&later).or_else(|| status_of(&effects)).unwrap().failing[0];
+    let reported = (FailingState::Reported, Some("Audit"));
+    assert_eq!((listed.state, listed.reason.as_deref()), reported);
+    stage.wait(10);
     let running = stage.pod_object(POD, json!({"running": {}}));
     stage.give(Input::Pod(Change::Seen(running)));
     stage.wait(30);
