@@ -14,7 +14,9 @@ mod people;
 mod requeues;
 mod restraint;
 mod rights;
+mod rules;
 mod stage;
+mod table;
 mod world;
 
 use std::future::Future;
@@ -33,7 +35,9 @@ use world::World;
 pub(crate) const AT_ONCE: usize = 16;
 
 /// A scenario: its sentence as a name, and what happens.
-type Scenario = (&'static str, fn(Stage) -> Pin<Box<dyn Future<Output = Outcome> + Send>>);
+type Scenario = (&'static str, fn(Stage) -> Played);
+/// A scenario that is being played.
+type Played = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// Makes a table of scenarios out of async functions; their names are the tests' names.
 macro_rules! scenarios {
@@ -60,7 +64,7 @@ impl Shared {
 
     /// All tests of this folder.
     pub(crate) fn trials(&self) -> Vec<Trial> {
-        [
+        let scenarios = [
             ("actions", actions::ALL),
             ("authors", authors::ALL),
             ("bad_input", bad_input::ALL),
@@ -74,23 +78,24 @@ impl Shared {
         ]
         .into_iter()
         .flat_map(|(file, scenarios)| scenarios.iter().map(move |scenario| (file, scenario)))
-        .map(|(file, (name, scenario))| {
-            self.trial(&format!("cluster::{file}::{name}"), name, *scenario)
-        })
-        .collect()
+        .map(|(file, (name, scenario))| self.trial(file, (*name).to_owned(), *scenario));
+        let rows = table::all().map(|(name, row)| {
+            self.trial("table", name, move |stage| Box::pin(table::play(row, stage)))
+        });
+        scenarios.chain(rows).collect()
     }
 
     fn trial(
         &self,
-        full_name: &str,
-        name: &'static str,
-        scenario: fn(Stage) -> Pin<Box<dyn Future<Output = Outcome> + Send>>,
+        file: &str,
+        name: String,
+        scenario: impl FnOnce(Stage) -> Played + Send + 'static,
     ) -> Trial {
         let (runtime, world) = (Arc::clone(&self.runtime), Arc::clone(&self.world));
-        Trial::test(full_name, move || {
+        Trial::test(format!("cluster::{file}::{name}"), move || {
             runtime.block_on(async {
                 let world = world.get_or_init(World::start).await.clone()?;
-                let stage = Stage::new(world, name).await?;
+                let stage = Stage::new(world, &name).await?;
                 let witness = stage.witness();
                 scenario(stage).await.map_err(|failure| witness.complete(&failure))
             })

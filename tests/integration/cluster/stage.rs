@@ -78,7 +78,7 @@ impl Stage {
 
     /// Starts a controller that calls itself so in the Lease.
     pub(super) async fn replica(&self, identity: &'static str) -> Result<Controller> {
-        let plan = ControllerPlan { millis_per_second: FAST, identity };
+        let plan = ControllerPlan { identity, ..ControllerPlan::scaled(FAST) };
         self.world.product.controller(&self.world.cluster, &self.tenant, plan).await
     }
 

@@ -243,8 +243,7 @@ impl AuditLog {
     /// # Errors
     /// When the file cannot be read, or a line is no audit event.
     pub fn read(&self) -> Result<Vec<Request>> {
-        let bytes = std::fs::read(&self.path).map_err(Error::file("read", &self.path))?;
-        parse(&String::from_utf8_lossy(&bytes))
+        parse(&self.text()?, "")
     }
 
     /// All lines, up to and with a request that is made now: whatever was answered before this call
@@ -253,9 +252,18 @@ impl AuditLog {
     /// # Errors
     /// As [`AuditLog::read`], or when the request does not show up within 30 s.
     pub async fn settled(&self, client: &Client) -> Result<Vec<Request>> {
+        self.settled_about(client, "").await
+    }
+
+    /// The same, of the lines in which this text stands: a namespace's name, for instance. Most of a
+    /// long log is passed over by that.
+    ///
+    /// # Errors
+    /// As [`AuditLog::settled`].
+    pub async fn settled_about(&self, client: &Client, about: &str) -> Result<Vec<Request>> {
         static MARKS: AtomicU64 = AtomicU64::new(0);
         let mark = format!(
-            "/version?mark={}-{}",
+            "/version?mark={}-{}-",
             std::process::id(),
             MARKS.fetch_add(1, Ordering::Relaxed)
         );
@@ -263,23 +271,31 @@ impl AuditLog {
             .body(Vec::new())
             .map_err(|error| Error::malformed(mark.as_str(), error))?;
         client.request_text(request).await.map_err(Error::api("leave a mark in the audit log"))?;
-        until(30, "the mark in the audit log", async || {
-            let requests = self.read().map_err(|error| error.to_string())?;
-            if requests.iter().any(|request| request.uri == mark) {
-                Ok(requests)
-            } else {
-                Err(format!("{} lines without it", requests.len()))
+        let text = until(30, "the mark in the audit log", async || {
+            let text = self.text().map_err(|error| error.to_string())?;
+            // Beyond the line break: the whole line is there.
+            match text.find(&mark).and_then(|at| text.get(at..)?.find('\n')) {
+                Some(_) => Ok(text),
+                None => Err(format!("{} bytes without it", text.len())),
             }
         })
-        .await
+        .await?;
+        parse(&text, about)
+    }
+
+    fn text(&self) -> Result<String> {
+        let bytes = std::fs::read(&self.path).map_err(Error::file("read", &self.path))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
-fn parse(text: &str) -> Result<Vec<Request>> {
+/// The lines in which `about` stands.
+fn parse(text: &str, about: &str) -> Result<Vec<Request>> {
     // What stands after the last line break is still being written.
     let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
     complete
         .lines()
+        .filter(|line| line.contains(about))
         .map(|line| {
             serde_json::from_str(line).map_err(|error| {
                 Error::malformed("a line of the audit log", format!("{error}: {line}"))
@@ -296,12 +312,13 @@ mod tests {
 
     #[test]
     fn a_line_says_who_asked_what_and_what_the_answer_was() {
-        let requests = parse(&format!("{PATCH}\n")).unwrap();
+        let requests = parse(&format!("{PATCH}\n"), "").unwrap();
         let request = &requests[0];
         assert!(request.is_complete() && request.is_write());
         assert!(request.is_by("u") && request.is_with("JTI=1") && !request.is_with("JTI=2"));
         assert!(request.is_on("batch", "jobs") && request.is_in("t"));
         assert_eq!(request.code(), 409);
+        assert!(parse(&format!("{PATCH}\n"), "/namespaces/other/").unwrap().is_empty());
         let used = used(&requests);
         let [right] = Vec::from_iter(used).try_into().unwrap();
         assert_eq!(right.to_string(), "patch jobs/status (batch)");
@@ -309,8 +326,8 @@ mod tests {
 
     #[test]
     fn a_line_that_is_still_being_written_is_left_for_later() {
-        assert_eq!(parse(&format!("{PATCH}\n{{\"kind\"")).unwrap().len(), 1);
-        assert_eq!(parse("{").unwrap().len(), 0);
+        assert_eq!(parse(&format!("{PATCH}\n{{\"kind\""), "").unwrap().len(), 1);
+        assert_eq!(parse("{", "").unwrap().len(), 0);
     }
 
     #[test]

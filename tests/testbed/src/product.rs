@@ -97,6 +97,12 @@ impl Product {
             if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
                 metadata.insert("namespace".to_owned(), json!(tenant.namespace()));
             }
+            for rule in object.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten()
+            {
+                if let Some(names) = rule.get_mut("resourceNames").and_then(Value::as_array_mut) {
+                    names.push(json!(SECOND_LEASE));
+                }
+            }
         }
         tenant.apply(Manifests::from_objects(rights)).await?;
         let namespace = tenant.namespace();
@@ -120,6 +126,7 @@ impl Product {
         )
         .arguments(scope.iter().copied())
         .arguments(["--identity", plan.identity, "--log-format", "json"])
+        .arguments(["--lease-name", plan.lease])
         .arguments(["--probe-address".to_owned(), format!("127.0.0.1:{port}")])
         .variable("KUBECONFIG", account.kubeconfig());
         if plan.millis_per_second != 1000 {
@@ -140,12 +147,20 @@ pub struct ControllerPlan {
     pub millis_per_second: u32,
     /// The replica's name in the Lease.
     pub identity: &'static str,
+    /// The Lease's name.
+    pub lease: &'static str,
 }
+
+/// The Lease of all replicas.
+pub const LEASE: &str = "dislodge";
+/// Another one: who holds it believes to lead, beside the holder of the first, as after a Lease that
+/// has expired unnoticed.
+pub const SECOND_LEASE: &str = "second";
 
 impl ControllerPlan {
     /// One replica, beside a node with this length of a second.
     pub const fn scaled(millis_per_second: u32) -> Self {
-        Self { millis_per_second, identity: "a" }
+        Self { millis_per_second, identity: "a", lease: LEASE }
     }
 }
 

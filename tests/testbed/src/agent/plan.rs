@@ -23,7 +23,7 @@ impl NodePlan {
     /// A node with this name, which is also its label `kubernetes.io/hostname`.
     pub fn new(name: &str) -> Self {
         let capacity =
-            [("cpu", "64"), ("memory", "256Gi"), ("ephemeral-storage", "1Ti"), ("pods", "500")];
+            [("cpu", "1k"), ("memory", "4Ti"), ("ephemeral-storage", "8Ti"), ("pods", "1k")];
         let labels = [
             ("kubernetes.io/hostname", name),
             ("kubernetes.io/os", "linux"),

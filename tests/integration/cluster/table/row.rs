@@ -1,0 +1,335 @@
+//! One row: what it is made of, and how it is played.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dislodge_sim::registry::{Counted, Fault, Pull, Runtime, Script};
+use dislodge_testbed::product::{Controller, ControllerPlan, LEASE, SECOND_LEASE};
+use dislodge_testbed::watching::watch_until;
+use dislodge_testbed::{JobPlan, Quota};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::api::{
+    Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
+};
+use kube::runtime::watcher;
+use libtest_mimic::Failed;
+use serde_json::{Value, json};
+
+use super::made::{Kind, QUEUE};
+use super::state::State;
+use super::writes;
+use crate::Outcome;
+use crate::cluster::stage::{Stage, waits_for};
+use crate::cluster::world::FAST;
+
+/// The next job in the queue.
+pub(super) const NEXT: &str = "next";
+/// How long a row may take to its end, and for how long it has to stay so.
+const LONGEST: Duration = Duration::from_secs(120);
+const STAYS: Duration = Duration::from_secs(10);
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cluster) struct Row(
+    pub(super) Kind,
+    pub(super) Queue,
+    pub(super) Action,
+    pub(super) Cause,
+    pub(super) Moment,
+    pub(super) End,
+);
+
+/// Who counts the quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cluster) enum Queue {
+    Kueue,
+    Nobody,
+}
+
+/// The rule's action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cluster) enum Action {
+    FailJob,
+    SuspendJob,
+    RequeueJob,
+    Report,
+}
+
+/// Why the pull fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cluster) enum Cause {
+    NotFound,
+    MissingOrDenied,
+    Unauthorized,
+    AccessDenied,
+    RateLimited,
+    RegistryUnavailable,
+    PlatformMismatch,
+    HostUnresolvable,
+    Network,
+    Tls,
+    InvalidReference,
+}
+
+impl Cause {
+    const fn fault(self) -> Fault {
+        match self {
+            // What cannot be parsed is never asked of a registry.
+            Self::NotFound | Self::InvalidReference => Fault::NotFound,
+            Self::MissingOrDenied => Fault::MissingOrDenied,
+            Self::Unauthorized => Fault::Unauthorized,
+            Self::AccessDenied => Fault::Forbidden,
+            Self::RateLimited => Fault::RateLimited,
+            Self::RegistryUnavailable => Fault::Unavailable,
+            Self::PlatformMismatch => Fault::NoPlatform,
+            Self::HostUnresolvable => Fault::NoSuchHost,
+            Self::Network => Fault::ConnectionRefused,
+            Self::Tls => Fault::UnknownAuthority,
+        }
+    }
+}
+
+/// What happens besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cluster) enum Moment {
+    /// Nothing: the second failed pull reaches the threshold.
+    Threshold,
+    /// The first one does.
+    First,
+    /// The controller starts when the threshold has been reached.
+    Late,
+    /// The controller is killed when the threshold is reached, and started again.
+    Killed,
+    /// Two controllers believe to lead.
+    TwoLeaders,
+    /// After one failure the image is pulled for 60 s of the kubelet's, and runs.
+    Slow,
+    /// The policy is in mode Audit.
+    Audit,
+    /// The owner has set `dislodge.dev/ignore`.
+    Ignored,
+    /// The policy is paused.
+    Paused,
+}
+
+/// How a row has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cluster) enum End {
+    /// Held, until a person says otherwise.
+    Suspended,
+    /// Held, until a time.
+    Requeued,
+    /// Ended by us.
+    Failed,
+    /// Ended by its author's rule about our condition.
+    FailedByAuthor,
+    /// Its Pods are ended.
+    Ended,
+    /// Nothing is done; the status of the policy has this reason.
+    Reported(&'static str),
+    /// The same, in state `Waiting`.
+    Waits(&'static str),
+    /// The image came, and the job runs.
+    Runs,
+    /// Nothing is done, nor said.
+    Untouched,
+}
+
+impl End {
+    /// Whether the quota is given back.
+    pub(super) const fn frees(self) -> bool {
+        matches!(
+            self,
+            Self::Suspended | Self::Requeued | Self::Failed | Self::FailedByAuthor | Self::Ended
+        )
+    }
+}
+
+impl Row {
+    /// Its name as a test: `table::job_kueue_fail_job_not_found_threshold`.
+    pub(super) fn name(&self) -> String {
+        let Self(kind, queue, action, cause, moment, _) = self;
+        let camel = format!("{kind:?}{queue:?}{action:?}{cause:?}{moment:?}");
+        let mut name = String::new();
+        for letter in camel.chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        name
+    }
+
+    /// Plays it.
+    pub(super) async fn play(self, stage: Stage) -> Outcome {
+        let Self(kind, queue, _, _, moment, end) = self;
+        stage.tenant.queue(QUEUE, Quota::slots(kind.pods())).await?;
+        stage.policy("row", self.policy()).await?;
+        if moment == Moment::Paused {
+            let paused = json!({"metadata": {"annotations": {"dislodge.dev/paused": "a row"}}});
+            stage.policies().patch("row", &PatchParams::default(), &Patch::Merge(paused)).await?;
+        }
+        let mut controllers = Vec::new();
+        if moment != Moment::Late {
+            controllers.push(controller(&stage, "a", LEASE).await?);
+        }
+        if moment == Moment::TwoLeaders {
+            controllers.push(controller(&stage, "b", SECOND_LEASE).await?);
+        }
+        let owner = self.submit(&stage).await?;
+        if queue == Queue::Kueue {
+            admitted(&stage).await?;
+            let plan = JobPlan::new(NEXT, &stage.good()).queue(QUEUE).pods(kind.pods());
+            stage.create(&plan).await?;
+        }
+        match moment {
+            Moment::Late => {
+                failed_pulls(&stage, 2).await?;
+                controllers.push(controller(&stage, "a", LEASE).await?);
+            }
+            Moment::Killed => {
+                failed_pulls(&stage, 2).await?;
+                if let Some(controller) = controllers.pop() {
+                    controller.kill().await;
+                    let controller = controller.restart().await?;
+                    controller.ready(60).await?;
+                    controllers.push(controller);
+                }
+            }
+            _ => {}
+        }
+        // There is no watch for all of it together.
+        let started = tokio::time::Instant::now();
+        loop {
+            let seen = State::read(&stage, &self, &owner).await?;
+            match seen.check(&self) {
+                Ok(()) => break,
+                Err(why) if started.elapsed() > LONGEST => {
+                    return Err(format!("not {end:?} in {LONGEST:?}: {why}").into());
+                }
+                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            }
+        }
+        tokio::time::sleep(STAYS).await;
+        let seen = State::read(&stage, &self, &owner).await?;
+        seen.check(&self).map_err(|why| format!("it did not stay {end:?}: {why}"))?;
+        writes::check(&stage, &self, &controllers).await
+    }
+
+    fn policy(self) -> Value {
+        let Self(_, queue, action, cause, moment, _) = self;
+        let queues = match queue {
+            Queue::Kueue => json!([{"kind": "LocalQueue", "name": QUEUE}]),
+            Queue::Nobody => json!([{"kind": "NoQueue"}]),
+        };
+        let threshold = match moment {
+            Moment::First => json!({"failedPulls": 1}),
+            Moment::Slow => json!({"failedPulls": 1, "failingSeconds": 2}),
+            _ => json!({"failedPulls": 2}),
+        };
+        json!({
+            "mode": if moment == Moment::Audit { "Audit" } else { "Enforce" },
+            "queues": queues,
+            "rules": [{"name": "row", "causes": [format!("{cause:?}")], "threshold": threshold,
+                       "action": format!("{action:?}"), "runningPeers": "Stop"}],
+            "requeue": {"backoffBaseSeconds": 600},
+        })
+    }
+
+    async fn submit(self, stage: &Stage) -> Result<DynamicObject, Failed> {
+        let Self(kind, queue, _, cause, moment, _) = self;
+        let bad = match cause {
+            Cause::InvalidReference => "registry.example/Team/App:v1".to_owned(),
+            _ => stage.image("bad", self.script(stage)),
+        };
+        let good = stage.good();
+        let queued = queue == Queue::Kueue;
+        let mut manifests = kind.manifests((&bad, &good), queued, &stage.world.node);
+        if moment == Moment::Ignored
+            && let Some(owner) = manifests.last_mut()
+        {
+            owner["metadata"]["annotations"]["dislodge.dev/ignore"] = json!("a row");
+        }
+        let mut last = None;
+        for mut manifest in manifests {
+            if let Some(by) = last.as_ref().filter(|_| kind == Kind::Cron) {
+                let by: &DynamicObject = by;
+                manifest["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1",
+                    "kind": "CronJob", "name": by.name_any(), "uid": by.uid(), "controller": true}]);
+            }
+            let object: DynamicObject = serde_json::from_value(manifest)?;
+            let types = object.types.clone().unwrap_or_default();
+            let (group, version) =
+                types.api_version.split_once('/').unwrap_or(("", &types.api_version));
+            let api = api(stage, &GroupVersionKind::gvk(group, version, &types.kind));
+            last = Some(api.create(&PostParams::default(), &object).await?);
+        }
+        last.ok_or_else(|| "nothing is submitted".into())
+    }
+
+    fn script(self, stage: &Stage) -> Script {
+        let Self(_, _, _, cause, moment, _) = self;
+        let image = format!("registry.example/{}/bad:1", stage.tenant.namespace());
+        let runtime = match cause {
+            // containerd 2 says `MissingOrDenied` of both.
+            Cause::Unauthorized => Runtime::Containerd16,
+            _ => Runtime::Containerd2,
+        };
+        let fails =
+            Script::fails(Duration::from_millis(100), cause.fault().message(runtime, &image));
+        if moment == Moment::Slow {
+            return fails
+                .then(Pull::Succeeds { after: Duration::from_secs(60) })
+                .counted(Counted::EachPod);
+        }
+        fails
+    }
+}
+
+/// Objects of any kind.
+pub(super) fn api(stage: &Stage, kind: &GroupVersionKind) -> Api<DynamicObject> {
+    let resource = ApiResource::from_gvk(kind);
+    Api::namespaced_with(stage.tenant.client(), stage.tenant.namespace(), &resource)
+}
+
+async fn controller(
+    stage: &Stage,
+    identity: &'static str,
+    lease: &'static str,
+) -> Result<Controller, Failed> {
+    let plan = ControllerPlan { millis_per_second: FAST, identity, lease };
+    let world = &stage.world;
+    Ok(world.product.controller(&world.cluster, &stage.tenant, plan).await?)
+}
+
+/// Waits until the job has its quota: it is the only one yet.
+async fn admitted(stage: &Stage) -> Outcome {
+    use dislodge_testbed::queues::is_true;
+    use dislodge_testbed::watching::watch_kind_until;
+    let workloads = stage.tenant.kueue("Workload");
+    let all = watcher::Config::default();
+    Box::pin(watch_kind_until(workloads, all, 60, "the job being admitted", |seen| {
+        seen.values().any(|workload| is_true(workload, "QuotaReserved")).then_some(())
+    }))
+    .await?;
+    Ok(())
+}
+
+/// Waits until a Pod of the row has failed that often to pull, counted by windows.
+async fn failed_pulls(stage: &Stage, windows: u32) -> Outcome {
+    let mut counted: BTreeMap<String, (u32, bool)> = BTreeMap::new();
+    let all = watcher::Config::default();
+    let what = format!("{windows} failed pulls");
+    Box::pin(watch_until(stage.tenant.api::<Pod>(), all, 60, &what, |seen| {
+        for (name, pod) in seen {
+            let (count, open) = counted.entry(name.clone()).or_default();
+            let now = waits_for(pod) == Some("ErrImagePull");
+            *count += u32::from(now && !*open);
+            *open = now;
+        }
+        counted.values().any(|(count, _)| *count >= windows).then_some(())
+    }))
+    .await?;
+    Ok(())
+}
