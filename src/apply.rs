@@ -27,32 +27,47 @@ pub async fn patch(
     in_time(until, &writer.clock, request.send(&writer.client)).await
 }
 
-/// Patches a Pod, our condition last, then deletes the Pod as it was left by that: where the kubelet has
-/// written in between, the Pod may just have started, and stays. Neither is done after `until`: while a
+/// Patches a Pod, our condition first, then deletes the Pod as it was left by that: where the kubelet has
+/// written in between, the Pod may just have started, and stays. Nothing is done after `until`: while a
 /// pull runs the kubelet writes nothing, and the version would not tell.
 ///
 /// # Errors
 ///
-/// Where one of the two was refused, came too late or got no answer.
+/// Where one of them was refused, came too late or got no answer.
 pub async fn end_pod(
     target: &Target,
     patches: &[Patch],
     until: Option<Duration>,
     writer: &Writer,
 ) -> Result<Accepted, Refused> {
+    let (target, _) = patch_pod(target, patches, until, writer).await?;
+    let request = Request::delete(&target, target.resource_version.as_deref(), &writer.versions);
+    in_time(until, &writer.clock, request.send(&writer.client)).await
+}
+
+/// Patches a Pod several times, each time as it was left by the last. Returns how it was left.
+///
+/// # Errors
+///
+/// As [`end_pod`].
+pub async fn patch_pod(
+    target: &Target,
+    patches: &[Patch],
+    until: Option<Duration>,
+    writer: &Writer,
+) -> Result<(Target, Accepted), Refused> {
     let mut target = target.clone();
+    let mut last = Accepted { resource_version: target.resource_version.clone() };
     for patch in patches {
-        let marked = self::patch(&target, patch, until, writer).await?;
-        if marked.resource_version.is_none() {
+        last = self::patch(&target, patch, until, writer).await?;
+        if last.resource_version.is_none() {
             // Without it the next write could meet a Pod that has started.
             let why = "the API server's answer to the patch names no resourceVersion";
             return Err(Refused::unsent(Outcome::Unavailable, why));
         }
-        target.resource_version = marked.resource_version;
+        target.resource_version.clone_from(&last.resource_version);
     }
-    let version = target.resource_version.as_deref();
-    let request = Request::delete(&target, version, &writer.versions);
-    in_time(until, &writer.clock, request.send(&writer.client)).await
+    Ok((target, last))
 }
 
 /// Sends only while the moment lasts, and waits for the answer no longer.

@@ -138,7 +138,7 @@ pub enum Effect {
     EndPod {
         /// The Pod.
         target: Target,
-        /// What has to stand on it before, the condition last; none where it stands there already.
+        /// What has to stand on it before, the condition first; none where it stands there already.
         patches: Vec<Patch>,
         /// As with [`Effect::Lever`].
         until: Option<Duration>,
@@ -147,8 +147,8 @@ pub enum Effect {
     ClearPod {
         /// The Pod.
         target: Target,
-        /// The patch that takes it away.
-        patch: Patch,
+        /// What takes it away, and before that what was set with it.
+        patches: Vec<Patch>,
     },
     /// Tell the owner on the owner's own object, or take the word back.
     Explain {

@@ -22,6 +22,7 @@ use crate::index::Index;
 use crate::input::{Input, Kind};
 use crate::objects::{Key, Uid};
 use crate::quota::Ledger;
+use crate::record::Step;
 use crate::resolve::Policies;
 use crate::time::Now;
 use crate::timing::Timing;
@@ -78,6 +79,8 @@ pub struct Engine {
     reported_before: BTreeMap<Uid, Vec<(Arc<str>, String)>>,
     /// Effects without an outcome.
     flights: Flights,
+    /// Failures that were seen before everything was listed: whose they are is known after.
+    early: Vec<Early>,
     /// Kinds whose first list is whole.
     synced: BTreeSet<Kind>,
     /// Kinds that the cluster does not serve.
@@ -96,6 +99,14 @@ pub struct Engine {
     dirty_budgets: BTreeSet<Key>,
     /// What is to be looked at again, and when.
     deadlines: BTreeSet<(Duration, Due)>,
+}
+
+/// Failures of a Pod that were seen before everything was listed.
+#[derive(Debug)]
+struct Early {
+    namespace: String,
+    pod: Uid,
+    steps: Vec<(Arc<str>, Step)>,
 }
 
 /// What a deadline is for.
@@ -126,6 +137,7 @@ impl Engine {
             cases: BTreeMap::new(),
             reported_before: BTreeMap::new(),
             flights: Flights::default(),
+            early: Vec::new(),
             synced: BTreeSet::new(),
             absent: BTreeSet::new(),
             listed: BTreeMap::new(),

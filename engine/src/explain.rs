@@ -260,7 +260,10 @@ impl PodEnded {
     pub fn event(&self, owner: &Owner) -> Event {
         let job = owner.target();
         let lead = match owner.reach() {
-            Reach::PodsAlone { .. } => "ended as failed, its quota is given back",
+            Reach::PodsAlone { group: false } => "ended as failed, its quota is given back",
+            Reach::PodsAlone { group: true } => {
+                "ended as failed; its group gives its quota back once all its Pods have ended"
+            }
             Reach::Whole | Reach::StopAlone | Reach::Nothing => {
                 "ended; the Job's podFailurePolicy decides what follows"
             }
@@ -320,7 +323,7 @@ pub fn report_event(
         }
         Reported::Foreign(_) => "Reported only: another system runs this job".to_owned(),
         Reported::NotAJob => {
-            "Reported only: what runs this Pod would make it anew for ever".to_owned()
+            "Reported only: something else runs this Pod, and may make it anew for ever".to_owned()
         }
         Reported::WouldDeletePods => {
             "Reported only: to stop Pods that nothing makes anew would delete them for good"

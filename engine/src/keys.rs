@@ -91,6 +91,7 @@ pub fn is_read(key: &str) -> bool {
                 | KUEUE_QUEUE
                 | KUEUE_JOB_UID
                 | KUEUE_POD_GROUP
+                | KUEUE_RETRIABLE
                 | KUEUE_ORIGIN
                 | MIRROR_POD
                 | JOB_INDEX

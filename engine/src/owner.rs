@@ -46,7 +46,8 @@ pub enum Reach {
         /// They are a Pod group.
         group: bool,
     },
-    /// Nothing: a Deployment, a `StatefulSet` or the like makes its Pods anew for ever.
+    /// Nothing: a Deployment, a `StatefulSet` or whatever else runs its Pods makes them anew for ever,
+    /// or may do so.
     Nothing,
 }
 

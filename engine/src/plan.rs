@@ -114,7 +114,7 @@ pub enum Reported {
     IgnoredByJob,
     /// Somebody else runs the job.
     Foreign(Foreign),
-    /// A Deployment or the like makes its Pods anew for ever.
+    /// A Deployment or the like makes its Pods anew for ever, or something may that is not known.
     NotAJob,
     /// To stop Pods that nothing makes anew would delete them for good.
     WouldDeletePods,

@@ -18,7 +18,7 @@ use crate::engine::{Due, Engine};
 use crate::explain::{self, HoldRecord, seconds};
 use crate::keys;
 use crate::lever::{Annotations, Lever, annotations_patch, finish_patch};
-use crate::objects::{Job, Meta, Uid};
+use crate::objects::{Meta, Uid};
 use crate::owner::Owner;
 use crate::quota::QuotaView;
 use crate::resolve::Effective;
@@ -38,7 +38,7 @@ impl Engine {
         now: Now,
     ) -> Next {
         let asked = job.meta().annotation(keys::RESUME);
-        let told = job.meta().annotation(keys::HOLD).filter(|_| !lever.is_on(job.uid()));
+        let told = job.meta().annotation(keys::HOLD).filter(|_| !lever.is_on(job.meta().uid));
         let hold = HoldRecord::read(lever.meta());
         case.held_by = None;
         // What the Job itself says by now needs not be remembered.
@@ -80,7 +80,7 @@ impl Engine {
                     return Some(None);
                 }
                 let open = told == Some(id) || !is_counted(job.meta(), id);
-                if !lever.is_on(job.uid()) && open && case.untold.as_deref() != Some(id) {
+                if !lever.is_on(job.meta().uid) && open && case.untold.as_deref() != Some(id) {
                     return Some(Some(untell(job, lever, id, true)));
                 }
                 Some(clear(job, lever, id, case))
@@ -118,7 +118,7 @@ impl Engine {
             }
         }
         let known = told == Some(hold.id.as_str()) || case.told.as_ref() == Some(&hold.id);
-        if known || lever.is_on(job.uid()) {
+        if known || lever.is_on(job.meta().uid) {
             return None;
         }
         let patch = annotations_patch(&hold.on_owner());
@@ -178,7 +178,9 @@ impl Engine {
             Owner::JobSet(set) => {
                 let uid = set.metadata.uid;
                 let pods_end = self.index.pods_of(uid).next().is_none();
-                set.spec.suspend && pods_end && self.index.jobs_of(uid).all(Job::is_quiet)
+                // One that had ended before is not suspended any more (JobSet: `suspendJobs`).
+                let mut jobs = self.index.jobs_of(uid);
+                set.spec.suspend && pods_end && jobs.all(|job| job.is_quiet() || job.has_ended())
             }
             Owner::Other(_) => true,
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::effect::{EffectId, Outcome};
 use crate::engine::flight::{Purpose, Step};
-use crate::engine::{Due, Engine};
-use crate::index::Origin;
+use crate::engine::{Due, Early, Engine};
+use crate::index::{Origin, Retriable};
 use crate::input::{Change, Input, Kind};
 use crate::keys;
 use crate::lever::Lever;
@@ -142,6 +142,11 @@ impl Engine {
             self.dirty_policies.extend(self.policy_states.keys().cloned());
         }
         if !was_synced && self.is_synced() {
+            for Early { namespace, pod, steps } in std::mem::take(&mut self.early) {
+                if let Some(job) = self.index.pod(pod).map(|row| row.job) {
+                    self.note_failures(&namespace, (pod, job), &steps, now);
+                }
+            }
             self.bequeath_checkpoints();
             self.mark_all();
         }
@@ -177,6 +182,13 @@ impl Engine {
         if let Some(row) = self.index.pod_mut(uid) {
             let marked = pod.status.is_marked && meta.deletion_timestamp.is_none();
             row.marked = marked.then(|| row.marked.unwrap_or(now.elapsed));
+            row.retriable = match (meta.annotation(keys::KUEUE_RETRIABLE), row.retriable) {
+                (Some("false"), before) if marked && before != Retriable::NotByTheirs => {
+                    Retriable::NotByOurs
+                }
+                (Some("false"), _) => Retriable::NotByTheirs,
+                _ => Retriable::Yes,
+            };
             row.version = marked.then(|| meta.resource_version.as_str().into());
             row.listed |= new && listed;
             row.ignored = meta.annotations.contains_key(keys::IGNORE);
@@ -216,7 +228,7 @@ impl Engine {
         // What the first status shows may be in the checkpoint already; what comes later is not.
         let known = self.index.pod(uid).is_some_and(|row| row.history.is_known());
         if known {
-            self.restore_pod(uid, job, seen, now);
+            self.restore_pod(uid, seen, now);
         }
         let (mut steps, mut pulled) = (Vec::new(), Vec::new());
         if let Some(row) = self.index.pod_mut(uid) {
@@ -238,12 +250,16 @@ impl Engine {
             self.started_after_audit(job, image);
         }
         if !known {
-            self.restore_pod(uid, job, seen, now);
+            self.restore_pod(uid, seen, now);
         }
         if let Some(row) = self.index.job_mut(job) {
             row.vacated = vacated;
         }
-        self.note_failures(namespace, (uid, job), &steps, now);
+        if self.is_synced() {
+            self.note_failures(namespace, (uid, job), &steps, now);
+        } else if !steps.is_empty() {
+            self.early.push(Early { namespace: namespace.to_owned(), pod: uid, steps });
+        }
         // What a list shows on a node may have been there for long.
         if !arrival.listed {
             let at = arrival.wrote.unwrap_or(now.wall);
@@ -454,9 +470,9 @@ impl News {
 /// Where a Pod comes from; `None` where it is of no job.
 fn origin(meta: &Meta) -> Option<Origin> {
     let by = meta.controller();
-    if by.is_some_and(|by| by.kind == "Job" && by.api_version == "batch/v1") {
-        return Some(Origin { controller: by.map(|by| by.uid), workload: None });
-    }
-    let workload = Key::new(meta.namespace.clone(), meta.annotation(keys::KUEUE_WORKLOAD)?);
-    Some(Origin { controller: by.map(|by| by.uid), workload: Some(workload) })
+    let of_job = by.is_some_and(|by| by.kind == "Job" && by.api_version == "batch/v1");
+    let workload = meta.annotation(keys::KUEUE_WORKLOAD);
+    let workload = workload.map(|name| Key::new(meta.namespace.clone(), name));
+    let origin = Origin { controller: by.map(|by| by.uid), workload };
+    (of_job || origin.workload.is_some()).then_some(origin)
 }

@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use crate::api::{Action, RecentAction, bounds, clip};
-use crate::effect::{Effect, Outcome, Target, TargetKind};
+use crate::effect::{Effect, Outcome, Patch, Target, TargetKind};
 use crate::engine::casebook::{Case, ToTell};
 use crate::engine::decide::Failing;
 use crate::engine::flight::Step;
 use crate::engine::{Due, Engine};
 use crate::explain::{PodEnded, seconds, uncondition};
-use crate::index::PodRow;
+use crate::index::{PodRow, Retriable};
 use crate::judge::Evidence;
 use crate::keys;
 use crate::lever::annotations_patch;
@@ -59,7 +59,9 @@ impl Engine {
     fn clear_pod(&self, job: &Owner, pod: Uid) -> Option<(Step, Effect)> {
         let row = self.index.pod(pod)?;
         let target = pod_target(job, pod, &row.name, row.version.clone()?);
-        Some((Step::ClearPod(pod), Effect::ClearPod { target, patch: uncondition() }))
+        let ours = row.retriable == Retriable::NotByOurs;
+        let patches = ours.then(|| retriable(None)).into_iter().chain([uncondition()]).collect();
+        Some((Step::ClearPod(pod), Effect::ClearPod { target, patches }))
     }
 
     /// Until when a Pod that carries our condition may still be ended.
@@ -105,12 +107,11 @@ impl Engine {
         };
         case.to_tell = Some(ToTell { ended, action, policy: policy.clone(), done: false });
         // An earlier life, or another replica, may have come so far.
-        let marked = row.marked.is_some();
-        let grouped = !marked && job.reach() == Reach::PodsAlone { group: true };
-        let first = grouped.then(|| {
-            annotations_patch(&[(keys::KUEUE_RETRIABLE, Some("false".to_owned()))].into())
-        });
-        let patches = first.into_iter().chain((!marked).then_some(patch)).collect();
+        let condition = row.marked.is_none().then_some(patch);
+        let waits = row.retriable == Retriable::Yes;
+        let grouped = waits && job.reach() == Reach::PodsAlone { group: true };
+        let let_end = grouped.then(|| retriable(Some("false".to_owned())));
+        let patches = condition.into_iter().chain(let_end).collect();
         Some((Step::EndPod, Effect::EndPod { target, patches, until }))
     }
 
@@ -120,6 +121,11 @@ impl Engine {
             self.record_action(&policy, action);
         }
     }
+}
+
+/// Says whether a Pod group waits for another Pod once this one has failed.
+fn retriable(value: Option<String>) -> Patch {
+    annotations_patch(&[(keys::KUEUE_RETRIABLE, value)].into())
 }
 
 fn pod_target(job: &Owner, pod: Uid, name: &str, version: Box<str>) -> Target {

@@ -208,13 +208,11 @@ impl Engine {
     }
 
     /// Puts back what the checkpoints say of a Pod that has just been seen.
-    pub(super) fn restore_pod(&mut self, pod: Uid, job: Uid, seen: &Observation<'_>, now: Now) {
+    pub(super) fn restore_pod(&mut self, pod: Uid, seen: &Observation<'_>, now: Now) {
         let uid = pod.to_string();
         let most = self.most_failed_pulls(pod, now);
         for state in self.policy_states.values_mut() {
-            let found = state
-                .checkpoint
-                .extract_if(.., |entry| entry.pod_uid == uid && Uid::parse(&entry.uid) == job);
+            let found = state.checkpoint.extract_if(.., |entry| entry.pod_uid == uid);
             for entry in found {
                 let place = seen.images.iter().position(|i| shown(i.image) == entry.image);
                 if let (Some(row), Some(place)) = (self.index.pod_mut(pod), place) {

@@ -23,7 +23,7 @@ pub(super) struct Lineage {
     /// The controller of a Job or JobSet, but for CronJobs: those make a new one each time.
     parents: BTreeMap<Uid, Parent>,
     children: Multi<Uid>,
-    /// What Workloads stand for.
+    /// Workloads by name: their uids.
     named: BTreeMap<Key, Uid>,
 }
 
@@ -80,30 +80,35 @@ impl Lineage {
         family
     }
 
-    /// A Workload was seen. Returns what it stands for.
-    pub(super) fn put_workload(&mut self, workload: &Workload) -> Uid {
-        let unit = stands_for(workload);
-        self.named.insert(workload.metadata.key(), unit);
-        unit
+    /// A Workload was seen.
+    pub(super) fn put_workload(&mut self, workload: &Workload) {
+        self.named.insert(workload.metadata.key(), workload.metadata.uid);
     }
 
-    /// A Workload is gone. Returns what it stood for.
-    pub(super) fn remove_workload(&mut self, workload: &Workload) -> Uid {
-        let unit = stands_for(workload);
-        self.named.remove(&workload.metadata.key());
-        unit
+    /// A Workload is gone. Another one may have its name by now.
+    pub(super) fn remove_workload(&mut self, workload: &Workload) {
+        let key = workload.metadata.key();
+        if self.named.get(&key) == Some(&workload.metadata.uid) {
+            self.named.remove(&key);
+        }
+    }
+
+    /// The Workload of that name.
+    pub(super) fn workload_named(&self, key: &Key) -> Option<Uid> {
+        self.named.get(key).copied()
     }
 
     /// What a Pod belongs to: the top-most of its owners that a Workload stands for, else what the
     /// Workload stands for that it names, else the top-most of its owners that is a Job or JobSet.
-    /// `has_workload` and `is_known` say so of an object. Where nothing is known yet, its controller,
-    /// or it stands for itself.
+    /// `has_workload` and `is_known` say so of an object, `named` of the Workload's name. Where nothing
+    /// is known yet, its controller, or it stands for itself.
     pub(super) fn unit(
         &self,
         pod: Uid,
         origin: &Origin,
         has_workload: impl Fn(Uid) -> bool,
         is_known: impl Fn(Uid) -> bool,
+        named: impl FnOnce() -> Option<Uid>,
     ) -> Uid {
         let (mut admitted, mut known) = (None, None);
         let mut at = origin.controller.map(|uid| Parent { uid, is_job_set: false });
@@ -117,7 +122,6 @@ impl Lineage {
             }
             at = self.parents.get(&parent.uid).copied();
         }
-        let named = || origin.workload.as_ref().and_then(|key| self.named.get(key).copied());
         admitted.or_else(named).or(known).or(origin.controller).unwrap_or(pod)
     }
 }
@@ -174,31 +178,40 @@ mod tests {
             let origin = Origin { controller: Some(uid(controller)), workload: None };
             let known = |of: Uid| objects.iter().any(|(n, _)| uid(*n) == of);
             let has = |of: Uid| admitted.iter().any(|n| uid(*n) == of);
-            assert_eq!(lineage.unit(uid(9), &origin, has, known), uid(unit), "row {n}");
+            let of = lineage.unit(uid(9), &origin, has, known, || None);
+            assert_eq!(of, uid(unit), "row {n}");
         }
     }
 
     #[test]
-    fn a_pod_of_a_kind_that_is_not_looked_at_is_found_by_the_workload_that_it_names() {
+    fn what_its_workload_stands_for_comes_after_an_owner_that_has_one() {
+        const OTHER: Option<(&str, &str, u128)> = Some(("kubeflow.org/v2beta1", "MPIJob", 4));
         let mut lineage = Lineage::default();
-        let job: Workload = serde_json::from_value(
-            json!({"metadata": meta(7, Some(("kubeflow.org/v1", "PyTorchJob", 6)))}),
-        )
-        .unwrap();
-        let group: Workload = serde_json::from_value(json!({"metadata": meta(8, None)})).unwrap();
-        let origin = |workload: &Workload| Origin {
-            controller: Some(uid(5)),
-            workload: Some(workload.metadata.key()),
+        lineage.put(&serde_json::from_value(meta(1, OTHER)).unwrap());
+        let origin = Origin { controller: Some(uid(1)), workload: None };
+        let unit = |has: u128| {
+            let known = |of: Uid| of == uid(1);
+            lineage.unit(uid(9), &origin, |of| of == uid(has), known, || Some(uid(7)))
         };
-        let unit =
-            |lineage: &Lineage, origin: &Origin| lineage.unit(uid(9), origin, |_| false, |_| false);
-        assert_eq!(unit(&lineage, &origin(&job)), uid(5), "not seen yet");
-        assert_eq!(lineage.put_workload(&job), uid(6));
-        assert_eq!(lineage.put_workload(&group), uid(8), "it has no controller");
-        assert_eq!(unit(&lineage, &origin(&job)), uid(6));
-        assert_eq!(unit(&lineage, &origin(&group)), uid(8));
-        lineage.remove_workload(&job);
-        assert_eq!(unit(&lineage, &origin(&job)), uid(5));
+        assert_eq!(unit(0), uid(7), "an AppWrapper above it, which is not looked at");
+        assert_eq!(unit(4), uid(4));
+    }
+
+    #[test]
+    fn a_name_that_another_workload_has_taken_is_kept() {
+        let mut lineage = Lineage::default();
+        let workload = |n: u128| -> Workload {
+            let mut meta = meta(n, None);
+            meta["name"] = json!("both");
+            serde_json::from_value(json!({ "metadata": meta })).unwrap()
+        };
+        let (old, new) = (workload(1), workload(2));
+        lineage.put_workload(&old);
+        lineage.put_workload(&new);
+        lineage.remove_workload(&old);
+        assert_eq!(lineage.workload_named(&new.metadata.key()), Some(uid(2)));
+        lineage.remove_workload(&new);
+        assert_eq!(lineage.workload_named(&new.metadata.key()), None);
     }
 
     #[test]
@@ -210,6 +223,6 @@ mod tests {
         }
         assert_eq!(lineage.family(uid(1)), [uid(1), uid(2)]);
         let origin = Origin { controller: Some(uid(1)), workload: None };
-        lineage.unit(uid(9), &origin, |_| true, |_| true);
+        lineage.unit(uid(9), &origin, |_| true, |_| true, || None);
     }
 }

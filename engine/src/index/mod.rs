@@ -35,6 +35,8 @@ pub struct PodRow {
     pub running: bool,
     /// It is being deleted or has ended.
     pub ending: bool,
+    /// Whether its group waits for another Pod once it has failed.
+    pub retriable: Retriable,
     /// Its own people want nothing done about it ([`crate::keys::IGNORE`]).
     pub ignored: bool,
     /// A list showed it first, so that nothing tells when it began to fail.
@@ -46,6 +48,18 @@ pub struct PodRow {
     pub version: Option<Box<str>>,
     /// Its failed pulls.
     pub history: PodHistory,
+}
+
+/// Whether a Pod group waits for another Pod once this one has failed
+/// ([`crate::keys::KUEUE_RETRIABLE`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retriable {
+    /// It does.
+    Yes,
+    /// It does not, by its people's word.
+    NotByTheirs,
+    /// It does not, by ours: that stands on the Pod after our condition, and goes before it.
+    NotByOurs,
 }
 
 /// One job, the unit of decision, or a Job that is part of one.
@@ -162,6 +176,7 @@ impl Index {
         let images: Box<[Arc<str>]> =
             images.iter().map(|image| Self::intern(&self.by_image, image)).collect();
         let old = self.remove_row(uid);
+        let before = old.as_ref().map(|old| old.job);
         for image in &images {
             self.by_image.insert(Arc::clone(image), uid);
             self.by_host.insert(registry_host(image).into(), uid);
@@ -186,6 +201,7 @@ impl Index {
                 place,
                 running: false,
                 ending: false,
+                retriable: Retriable::Yes,
                 ignored: false,
                 listed: false,
                 marked: None,
@@ -194,6 +210,9 @@ impl Index {
             },
         };
         self.pods.insert(uid, row);
+        if let Some(before) = before {
+            self.drop_if_empty(before);
+        }
         job
     }
 
@@ -228,7 +247,16 @@ impl Index {
             |uid| self.jobs.get(&uid).is_some_and(|row: &JobRow| !row.workloads.is_empty());
         let is_known =
             |uid| self.jobs.get(&uid).is_some_and(|row| row.job.is_some() || row.job_set.is_some());
-        self.lineage.unit(pod, origin, has_workload, is_known)
+        self.lineage.unit(pod, origin, has_workload, is_known, || self.named(pod, origin))
+    }
+
+    /// The job of the Workload that a Pod names. A Pod that nothing controls has to be one of the
+    /// Workload's owners: a copy of another Pod has its annotations, too.
+    fn named(&self, pod: Uid, origin: &Origin) -> Option<Uid> {
+        let uid = self.lineage.workload_named(origin.workload.as_ref()?)?;
+        let workload = self.workloads.get(&uid)?;
+        let owns = || workload.metadata.owner_references.iter().any(|owner| owner.uid == pod);
+        (origin.controller.is_some() || owns()).then(|| lineage::stands_for(workload))
     }
 
     /// Pods are assigned anew to the jobs that they belong to. Returns those that lose or gain some.
@@ -384,13 +412,15 @@ impl Index {
     /// by that.
     pub fn put_workload(&mut self, workload: Workload) -> (Uid, BTreeSet<Uid>) {
         let (uid, key) = (workload.metadata.uid, workload.metadata.key());
-        let before = self.workloads.get(&uid).map(lineage::stands_for);
-        let job = self.lineage.put_workload(&workload);
-        self.workloads.insert(uid, workload);
-        if before == Some(job) {
+        let job = lineage::stands_for(&workload);
+        self.lineage.put_workload(&workload);
+        let owners = workload.metadata.owner_references.clone();
+        let before = self.workloads.insert(uid, workload);
+        if before.as_ref().is_some_and(|before| before.metadata.owner_references == owners) {
             return (job, BTreeSet::new());
         }
-        // One that was made before its owner gets it later.
+        // One that was made before its owner gets it later, and a group gets other Pods.
+        let before = before.as_ref().map(lineage::stands_for).filter(|before| *before != job);
         let mut touched = before.map(|job| self.part(job, uid, &key)).unwrap_or_default();
         self.jobs.entry(job).or_default().workloads.insert(uid);
         touched.extend(self.assign_under(job, &key));
@@ -400,7 +430,8 @@ impl Index {
     /// A Workload is gone. Returns the job that it stood for, and those that lose or gain Pods.
     pub fn remove_workload(&mut self, uid: Uid) -> Option<(Uid, BTreeSet<Uid>)> {
         let workload = self.workloads.remove(&uid)?;
-        let job = self.lineage.remove_workload(&workload);
+        let job = lineage::stands_for(&workload);
+        self.lineage.remove_workload(&workload);
         Some((job, self.part(job, uid, &workload.metadata.key())))
     }
 

@@ -71,6 +71,14 @@ impl Job {
         self.spec.suspend && self.status.active == 0 && self.status.terminating == 0
     }
 
+    /// Whether it has ended, and all of its Pods with it.
+    pub fn has_ended(&self) -> bool {
+        let ended = ["Complete", "Failed"]
+            .iter()
+            .any(|kind| Condition::find_true(&self.status.conditions, kind).is_some());
+        ended && self.status.active == 0 && self.status.terminating == 0
+    }
+
     /// Whether it has ended or is about to (`FailureTarget` and `SuccessCriteriaMet` come before
     /// `Failed` and `Complete`, KEP-3939 and KEP-3998).
     pub fn is_finished(&self) -> bool {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::stage::{JOB, MISSING, POD, Stage, WORKLOAD, short, uid};
 use super::{enforce, marks_of, status_of};
 use crate::effect::{Effect, Merge, Outcome, Part, Patch, Target, TargetKind};
-use crate::input::{Change, Input};
+use crate::input::{Change, Input, Kind};
 use crate::objects::{Job, JobSet, Pod, Workload};
 
 /// A JobSet, or whatever else owns the Workload.
@@ -284,10 +284,10 @@ fn pods_that_nothing_makes_anew_are_ended_and_never_stopped() {
         for effect in &effects {
             match effect {
                 Effect::EndPod { patches, .. } => {
-                    let marks = &patches[0].body["metadata"]["annotations"];
+                    let marks = patches.get(1).map(|p| &p.body["metadata"]["annotations"]);
                     let lets_end = json!({"kueue.x-k8s.io/retriable-in-group": "false"});
-                    assert_eq!(marks == &lets_end, group, "{marks}");
-                    let condition = &patches.last().unwrap().body["status"]["conditions"][0];
+                    assert_eq!(marks, group.then_some(&lets_end));
+                    let condition = &patches[0].body["status"]["conditions"][0];
                     assert_eq!(condition["type"], "dislodge.dev/ImagePullFailed");
                 }
                 Effect::Publish(event) => {
@@ -295,11 +295,204 @@ fn pods_that_nothing_makes_anew_are_ended_and_never_stopped() {
                     assert_eq!(event.regarding.kind, kind);
                     let why = event.note.contains("would delete them for good");
                     assert_eq!(why, action != "FailJob", "{}", event.note);
+                    let later = event.note.contains("once all its Pods have ended");
+                    assert_eq!(later, group && action == "FailJob", "{}", event.note);
                 }
                 _ => {}
             }
         }
     }
+}
+
+/// A Pod of the group as it is, with our condition on it or not, and who lets the group end.
+fn member(stage: &mut Stage, marked: bool, unretriable: bool) {
+    stage.next_version();
+    let waits = json!({"waiting": {"reason": "ErrImagePull", "message": MISSING}});
+    let mut pod: Pod = stage.pod_object(POD, waits);
+    pod.metadata.owner_references = Vec::new();
+    let word =
+        unretriable.then(|| ("kueue.x-k8s.io/retriable-in-group".to_owned(), "false".into()));
+    let names = ("kueue.x-k8s.io/workload".to_owned(), "w".to_owned());
+    pod.metadata.annotations = [names].into_iter().chain(word).collect();
+    pod.status.is_marked = marked;
+    stage.give(Input::Pod(Change::Seen(pod)));
+}
+
+#[test]
+fn what_was_said_of_a_member_that_lives_on_is_taken_back_and_its_people_s_word_is_kept() {
+    for theirs in [false, true] {
+        let mut stage = Stage::new();
+        stage.policy(with_action("FailJob"));
+        stage.queue();
+        workload(&mut stage, &pod_owner(true), true, &json!({}));
+        bare_pod(&mut stage, POD, None, "ContainerCreating", &json!({}));
+        stage.wait(1);
+        member(&mut stage, false, theirs);
+        let ends = stage.answer(Outcome::Conflict);
+        let said = ends.iter().find_map(|effect| match effect {
+            Effect::EndPod { patches, .. } => Some(patches.len()),
+            _ => None,
+        });
+        assert_eq!(said, Some(if theirs { 1 } else { 2 }), "{ends:?}");
+        stage.policy(enforce(50)); // nothing is to be done any more
+        member(&mut stage, true, true);
+        stage.wait(10);
+        let effects = stage.answer(Outcome::Applied);
+        let clears = effects.iter().find_map(|effect| match effect {
+            Effect::ClearPod { patches, .. } => Some(patches.len()),
+            _ => None,
+        });
+        assert_eq!(clears, Some(if theirs { 1 } else { 2 }), "{effects:?}");
+    }
+}
+
+#[test]
+fn a_copy_of_a_pod_that_names_a_workload_of_others_is_of_no_job() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.admitted();
+    stage.next_version();
+    let mut copy: Pod =
+        stage.pod_object(POD + 7, json!({"waiting": {"reason": "ContainerCreating"}}));
+    copy.metadata.owner_references = Vec::new();
+    let names = ("kueue.x-k8s.io/workload".to_owned(), "job-train".to_owned());
+    copy.metadata.annotations = [names].into();
+    stage.give(Input::Pod(Change::Seen(copy.clone())));
+    stage.wait(1);
+    stage.next_version();
+    let fails = json!({"waiting": {"reason": "ErrImagePull", "message": MISSING}});
+    copy.status = stage.pod_object(POD + 7, fails).status;
+    stage.give(Input::Pod(Change::Seen(copy)));
+    assert!(short(&stage.answer(Outcome::Applied)).is_empty());
+}
+
+#[test]
+fn a_job_below_what_is_not_looked_at_is_found_by_the_workload_that_its_pod_names() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.queue();
+    let wrapper = reference("AppWrapper", "bundle", OWNER);
+    workload(&mut stage, &wrapper, true, &json!({}));
+    let launcher: Job = serde_json::from_value(json!({
+        "metadata": {"name": "launcher", "namespace": "a", "uid": uid(JOB),
+                     "ownerReferences": reference("MPIJob", "mpi", 0x5009)},
+        "status": {"startTime": "2026-11-24T08:00:00Z"},
+    }))
+    .unwrap();
+    stage.give(Input::Job(Change::Seen(launcher)));
+    for (reason, seconds) in [("ContainerCreating", 1), ("ErrImagePull", 0)] {
+        stage.next_version();
+        let waits = json!({"waiting": {"reason": reason, "message": MISSING}});
+        let mut pod: Pod = stage.pod_object(POD, waits);
+        pod.metadata.annotations.insert("kueue.x-k8s.io/workload".to_owned(), "w".to_owned());
+        stage.give(Input::Pod(Change::Seen(pod)));
+        stage.wait(seconds);
+    }
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
+}
+
+#[test]
+fn a_person_who_starts_what_is_held_by_its_workload_leaves_nothing_of_the_hold_behind() {
+    let owner = reference("PyTorchJob", "bert", OWNER);
+    let mut stage = Stage::new();
+    stage.policy(with_action("RequeueJob"));
+    stage.queue();
+    workload(&mut stage, &owner, true, &json!({}));
+    foreign_pod(&mut stage, "ContainerCreating", "");
+    stage.wait(1);
+    foreign_pod(&mut stage, "ErrImagePull", MISSING);
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    workload(&mut stage, &owner, false, &marks);
+    stage.answer(Outcome::Applied);
+    workload(&mut stage, &owner, true, &marks);
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects), ["clear Workload"], "one patch, and pinned");
+    let annotations = &lever(&effects).1.body["metadata"]["annotations"];
+    for mark in ["hold", "hold-policy", "resume-at", "held"] {
+        assert!(annotations[format!("dislodge.dev/{mark}")].is_null(), "{mark}: {annotations}");
+        assert!(annotations.get(format!("dislodge.dev/{mark}")).is_some(), "{mark}");
+    }
+}
+
+#[test]
+fn a_job_set_of_which_one_job_has_ended_before_is_ended_all_the_same() {
+    let mut stage = Stage::new();
+    stage.policy(with_action("FailJob"));
+    job_set(&mut stage, false, false, &json!({}));
+    child(&mut stage, false, &json!({}));
+    let initializer = |condition: &str| -> Job {
+        serde_json::from_value(json!({
+            "metadata": {"name": "llm-init-0", "namespace": "a", "uid": uid(JOB + 1),
+                         "ownerReferences": reference("JobSet", "llm", OWNER)},
+            "status": {"conditions": [{"type": condition, "status": "True"}]},
+        }))
+        .unwrap()
+    };
+    stage.pod(POD, "ContainerCreating", "");
+    stage.first_failure(POD);
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    job_set(&mut stage, false, true, &marks);
+    stage.answer(Outcome::Applied);
+    stage.no_pod(POD);
+    child(&mut stage, true, &json!({}));
+    // About to fail is not failed.
+    for (condition, ends) in [("FailureTarget", false), ("Complete", true)] {
+        let mut fresh = stage_with_child(&marks, initializer(condition));
+        let effects = short(&fresh.answer(Outcome::Applied));
+        assert_eq!(effects.contains(&"finish JobSet".to_owned()), ends, "{condition}: {effects:?}");
+    }
+}
+
+/// A held JobSet whose Pods are gone, as a new life finds it, with one more Job.
+fn stage_with_child(marks: &Value, other: Job) -> Stage {
+    let mut stage = Stage::new();
+    stage.policy(with_action("FailJob"));
+    stage.give(Input::Job(Change::Seen(other)));
+    child(&mut stage, true, &json!({}));
+    job_set(&mut stage, false, true, marks);
+    stage
+}
+
+#[test]
+fn pods_that_are_listed_before_their_job_set_are_one_job_to_the_breaker() {
+    let mut stage = Stage::unsynced();
+    let refused = "failed to pull and unpack image: failed to do request: Head \"https://r.io/v2/\": \
+                   dial tcp 10.0.0.1:443: connect: connection refused";
+    stage.lead();
+    stage.policy(json!({"mode": "Enforce", "queues": [{"kind": "NoQueue"}], "rules": [
+        {"name": "net", "causes": ["Network"], "threshold": {"failedPulls": 50}, "action": "SuspendJob"}]}));
+    for kind in Kind::ALL {
+        stage.give(Input::ListBegun(kind));
+    }
+    for n in 0..6 {
+        let waits = json!({"waiting": {"reason": "ErrImagePull", "message": refused}});
+        let mut pod: Pod = stage.pod_object(POD + n, waits);
+        pod.metadata.owner_references =
+            serde_json::from_value(reference("Job", "llm", JOB + n)).unwrap();
+        stage.give(Input::Pod(Change::Listed(pod)));
+    }
+    for n in 0..6 {
+        let job: Job = serde_json::from_value(json!({
+            "metadata": {"name": format!("llm-{n}"), "namespace": "a", "uid": uid(JOB + n),
+                         "ownerReferences": reference("JobSet", "llm", OWNER)},
+        }))
+        .unwrap();
+        stage.give(Input::Job(Change::Listed(job)));
+    }
+    job_set(&mut stage, false, false, &json!({}));
+    for kind in Kind::ALL {
+        if kind != Kind::Policy {
+            stage.give(Input::ListEnded(kind));
+        }
+    }
+    stage.policy(json!({"mode": "Enforce", "queues": [{"kind": "NoQueue"}], "rules": [
+        {"name": "net", "causes": ["Network"], "threshold": {"failedPulls": 50}, "action": "SuspendJob"}]}));
+    stage.give(Input::ListEnded(Kind::Policy));
+    stage.wait(20);
+    let effects = stage.answer(Outcome::Applied);
+    let status = status_of(&effects).unwrap();
+    assert!(status.outages.is_empty(), "{:?}", status.outages);
+    assert!(!status.failing.is_empty(), "they are seen");
 }
 
 #[test]
