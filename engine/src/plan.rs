@@ -185,12 +185,15 @@ impl Wait {
 }
 
 impl Reported {
+    /// The word of mode Audit: a checkpoint with it is what `status.audit` goes on from.
+    pub const AUDIT: &str = "Audit";
+
     /// The word in `status.failing[].reason` and in the Event.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rule => "Report",
             Self::NoRule => "NoRule",
-            Self::Audit(_) => "Audit",
+            Self::Audit(_) => Self::AUDIT,
             Self::PeersRunning => "PeersRunning",
             Self::NodeLocal => "NodeLocal",
             Self::Overridden => "Overridden",

@@ -38,8 +38,6 @@ pub(super) struct Case {
     pub(super) slot: Option<(Key, Slot)>,
     /// Reports given, by admission, image and reason.
     pub(super) reported: BTreeSet<Report>,
-    /// Images for which mode Audit would have acted.
-    pub(super) audited: BTreeSet<Arc<str>>,
     /// The hold of a job that is due and can't come back, and since when.
     pub(super) stuck: Option<(String, Duration)>,
     /// The request to resume that was answered with a refusal.
@@ -142,7 +140,6 @@ impl Case {
             && self.notes.is_empty()
             && self.held_by.is_none()
             && self.reported.is_empty()
-            && self.audited.is_empty()
             && self.spent.is_none()
             && self.told.is_none()
             && self.untold.is_none()

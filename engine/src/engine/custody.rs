@@ -275,7 +275,7 @@ impl Engine {
             Step::Report { policy, report, audit } => {
                 // Told before means counted before.
                 if outcome == Outcome::Applied {
-                    self.record_report(policy, *audit);
+                    self.record_report(policy, job, &report.1, *audit);
                 } else if !done && !is_final(outcome) {
                     case.reported.remove(report);
                 }

@@ -62,6 +62,7 @@ impl Engine {
         case.notes.clear();
         let Some(job) = self.index.owner(uid) else {
             case.close();
+            self.forget_audited(uid);
             // Nobody is left to be told.
             if case.to_tell.as_ref().is_some_and(|told| told.done) {
                 self.record_pod(case);
@@ -384,9 +385,6 @@ fn report(
     let told = (admission, Arc::clone(image), reported.as_str().to_owned());
     case.reported.insert(told.clone());
     let audit = matches!(reported, Reported::Audit(_));
-    if audit {
-        case.audited.insert(Arc::clone(image));
-    }
     let event = explain::report_event(job.target(), admission, image, evidence, reported);
     let step = Step::Report { policy: policy.policy.clone(), report: told, audit };
     (step, Effect::Publish(event))

@@ -148,6 +148,7 @@ impl Engine {
                 }
             }
             self.bequeath_checkpoints();
+            self.settle_audited();
             self.mark_all();
         }
     }

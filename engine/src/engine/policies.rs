@@ -1,6 +1,7 @@
 //! Every policy: what was said of it last, the counters that only its status keeps, and the
 //! checkpoint that its status is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::message::mask;
 use crate::objects::{Key, Policy, Uid};
 use crate::observe::Observation;
 use crate::owner::Owner;
+use crate::plan::Reported;
 use crate::record::{Place, Run, Runs, Track};
 use crate::time::Now;
 
@@ -38,6 +40,8 @@ pub(super) struct PolicyState {
     pub(super) counters: Counters,
     /// What the status said of failing jobs when it was first seen, until it is put back.
     checkpoint: Vec<FailingJob>,
+    /// Jobs and their images, as the status shows them, on which Enforce would have acted.
+    audited: BTreeSet<(Uid, String)>,
 }
 
 /// What only the status keeps.
@@ -85,6 +89,7 @@ impl Engine {
                     slots: Slots::default(),
                     counters: Counters::read(&policy.status),
                     checkpoint: policy.status.failing.clone(),
+                    audited: audited_before(&policy.status.failing),
                     policy,
                 };
                 self.remember_reports(&state.checkpoint);
@@ -182,11 +187,12 @@ impl Engine {
         listed || older
     }
 
-    /// A job was reported.
-    pub(super) fn record_report(&mut self, policy: &Key, audit: bool) {
+    /// An image of a job was reported.
+    pub(super) fn record_report(&mut self, policy: &Key, job: Uid, image: &str, audit: bool) {
         if let Some(state) = self.policy_states.get_mut(policy) {
             if audit {
                 state.counters.audit.would_have_acted += 1;
+                state.audited.insert((job, shown(image)));
             } else {
                 state.counters.actions.reported += 1;
             }
@@ -196,14 +202,41 @@ impl Engine {
 
     /// An image has started in a job. Where Audit would have acted, that would have been wrong.
     pub(super) fn started_after_audit(&mut self, job: Uid, image: &str) {
-        let Some(case) = self.cases.get_mut(&job) else { return };
-        let policy = case.notes.get(image).map(|note| note.policy.clone());
-        if case.audited.remove(image)
-            && let Some(policy) = policy
-            && let Some(state) = self.policy_states.get_mut(&policy)
-        {
-            state.counters.audit.later_started += 1;
-            self.dirty_policies.insert(policy);
+        for (key, state) in &mut self.policy_states {
+            if is_audited(&state.audited, job) && state.audited.remove(&(job, shown(image))) {
+                state.counters.audit.later_started += 1;
+                self.dirty_policies.insert(key.clone());
+            }
+        }
+    }
+
+    /// A job is gone: nothing more is learnt of it.
+    pub(super) fn forget_audited(&mut self, job: Uid) {
+        for state in self.policy_states.values_mut() {
+            if is_audited(&state.audited, job) {
+                state.audited.retain(|(audited, _)| *audited != job);
+            }
+        }
+    }
+
+    /// What has started while no process was there: Pods that have all their images by the time
+    /// when everything has been listed, as they may have been listed before the policies were.
+    pub(super) fn settle_audited(&mut self) {
+        let index = &self.index;
+        for (key, state) in &mut self.policy_states {
+            let before = state.audited.len();
+            state.audited.retain(|(job, image)| {
+                !index.pods_of(*job).any(|(_, pod)| {
+                    let images: BTreeSet<&str> = pod.images.iter().map(|image| &**image).collect();
+                    pod.history.has_pulled(images.len())
+                        && images.iter().any(|pulled| shown(pulled) == *image)
+                })
+            });
+            let started = before - state.audited.len();
+            if started > 0 {
+                state.counters.audit.later_started += started as u64;
+                self.dirty_policies.insert(key.clone());
+            }
         }
     }
 
@@ -269,6 +302,17 @@ impl Engine {
 /// An image as a status shows it: without secrets, and no longer than allowed.
 pub(super) fn shown(image: &str) -> String {
     clip(&mask(image), bounds::IMAGE)
+}
+
+/// On what an earlier life has said that Enforce would have acted.
+fn audited_before(checkpoint: &[FailingJob]) -> BTreeSet<(Uid, String)> {
+    let reported = checkpoint.iter().filter(|entry| entry.state == FailingState::Reported);
+    let audited = reported.filter(|entry| entry.reason.as_deref() == Some(Reported::AUDIT));
+    audited.map(|entry| (Uid::parse(&entry.uid), entry.image.clone())).collect()
+}
+
+fn is_audited(audited: &BTreeSet<(Uid, String)>, job: Uid) -> bool {
+    audited.range((job, String::new())..).next().is_some_and(|(first, _)| *first == job)
 }
 
 fn checkpoint_runs(entry: &FailingJob, most: u32) -> Runs {

@@ -152,6 +152,11 @@ impl PodHistory {
         pulled.filter(move |(bit, _)| before & bit == 0).map(|(_, image)| image.image)
     }
 
+    /// Whether so many images are on the node.
+    pub fn has_pulled(&self, images: usize) -> bool {
+        self.pulled.count_ones() as usize == images
+    }
+
     /// Whether any status of the Pod has been taken in.
     pub fn is_known(&self) -> bool {
         self.known

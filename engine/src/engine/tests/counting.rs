@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::enforce;
 use super::stage::{IMAGE, JOB, MISSING, POD, Stage, short, uid};
+use super::status_of;
 use crate::effect::Outcome;
 use crate::input::{Change, Input};
 use crate::objects::Pod;
@@ -47,6 +48,11 @@ fn restarted(spec: Value, container: Value) -> Stage {
 }
 
 fn restarted_in_order(spec: Value, container: Value, pods_first: bool) -> Stage {
+    let standing = json!({"state": "Counting"});
+    restarted_from(&standing, spec, container, pods_first)
+}
+
+fn restarted_from(standing: &Value, spec: Value, container: Value, pods_first: bool) -> Stage {
     let mut stage = Stage::unsynced();
     stage.lead();
     let kinds = crate::input::Kind::ALL;
@@ -55,8 +61,10 @@ fn restarted_in_order(spec: Value, container: Value, pods_first: bool) -> Stage 
     }
     let checkpoint = json!({"observedGeneration": 1, "failing": [{
         "job": "train", "uid": uid(JOB), "podUid": uid(POD), "image": IMAGE,
-        "cause": "NotFound", "failedPulls": 2, "state": "Counting",
-        "firstFailureTime": "2026-11-24T08:15:00Z", "lastFailureTime": "2026-11-24T08:16:00Z"}]});
+        "cause": "NotFound", "failedPulls": 2,
+        "state": standing["state"], "reason": standing["reason"],
+        "firstFailureTime": "2026-11-24T08:15:00Z", "lastFailureTime": "2026-11-24T08:16:00Z"}],
+        "audit": {"wouldHaveActed": 1, "laterStarted": 0}});
     let pod = stage.pod_object(POD, container);
     if pods_first {
         stage.give(Input::Pod(Change::Listed(pod.clone())));
@@ -177,4 +185,31 @@ fn what_a_node_says_that_is_not_ready_is_not_believed() {
     stage.node("n1", "True");
     stage.fail(POD);
     assert_eq!(short(&stage.answer(Outcome::Applied)), ["hold Workload"]);
+}
+
+#[test]
+fn what_audit_would_have_done_is_known_after_a_restart() {
+    let (reported, counting) =
+        (json!({"state": "Reported", "reason": "Audit"}), json!({"state": "Counting"}));
+    let running = json!({"running": {}});
+    let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": MISSING}});
+    for (what, standing, pods_first, first, later, expected) in [
+        ("it has started meanwhile", &reported, false, &running, None, 1),
+        ("the same, its Pod listed before the policy", &reported, true, &running, None, 1),
+        ("it starts later", &reported, true, &waiting, Some(&running), 1),
+        ("it goes on failing", &reported, true, &waiting, Some(&waiting), 0),
+        ("it had only been counted", &counting, false, &waiting, Some(&running), 0),
+    ] {
+        let mut spec = enforce(10);
+        spec["mode"] = json!("Audit");
+        let mut stage = restarted_from(standing, spec, first.clone(), pods_first);
+        if let Some(state) = later {
+            let pod = stage.pod_object(POD, state.clone());
+            stage.give(Input::Pod(Change::Seen(pod)));
+        }
+        stage.wait(30);
+        let effects = stage.answer(Outcome::Applied);
+        let told = status_of(&effects).map_or(0, |status| status.audit.later_started);
+        assert_eq!(told, expected, "{what}");
+    }
 }
