@@ -106,11 +106,31 @@ impl Engine {
         for image in pulled {
             let always = seen.images.iter().any(|i| i.image == &**image && i.always);
             let proof = Proof { had_failed: failed.contains(image), always };
-            if self.outages.pulled(namespace, registry_host(image), proof, at) {
-                self.mark_namespace(namespace);
+            let host = registry_host(image);
+            if self.outages.pulled(namespace, host, proof, at) {
+                self.registry_is_back(namespace, host);
             }
             if always && let Some(row) = self.index.pod(pod) {
                 self.elsewhere.pulled(image, &row.node, at);
+            }
+        }
+    }
+
+    /// A breaker has closed. What failed while the registry was down stops nobody afterwards: not
+    /// those who failed a moment ago, nor those who have yet to try again.
+    fn registry_is_back(&mut self, namespace: &str, host: &str) {
+        self.mark_namespace(namespace);
+        let jobs = self.index.jobs().map(|(uid, _)| uid);
+        let jobs = jobs.filter(|uid| self.index.namespace_of(*uid) == Some(namespace));
+        for job in jobs.collect::<Vec<Uid>>() {
+            let pods: Vec<Uid> = self.index.pods_of(job).map(|(uid, _)| uid).collect();
+            for pod in pods {
+                if let Some(row) = self.index.pod_mut(pod) {
+                    row.history.registry_is_back(host);
+                }
+            }
+            if let Some(row) = self.index.job_mut(job) {
+                row.vacated.registry_is_back(host);
             }
         }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{Runs, Step, Track};
 use crate::cause::Cause;
-use crate::observe::{Observation, Standing};
+use crate::observe::{Observation, Standing, registry_host};
 use crate::time::Now;
 use crate::timing::Timing;
 
@@ -205,6 +205,13 @@ impl PodHistory {
     /// Starts all counts anew; the status that is shown now does not count again.
     pub fn forgive(&mut self) {
         self.tracks.values_mut().for_each(Track::forgive);
+    }
+
+    /// The registry was down and is back: see [`Track::registry_is_back`].
+    pub fn registry_is_back(&mut self, host: &str) {
+        let of_host = |image: &str| registry_host(image) == host;
+        let tracks = self.tracks.iter_mut().filter(|(image, _)| of_host(image));
+        tracks.for_each(|(_, track)| track.registry_is_back());
     }
 
     /// Gives away what was counted: the Pod is gone, or has ended.

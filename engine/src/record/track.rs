@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Runs;
-use crate::cause::Cause;
+use crate::cause::{Cause, Class};
 use crate::observe::Standing;
 
 /// The history of one image in one Pod.
@@ -128,6 +128,15 @@ impl Track {
     pub fn forgive(&mut self) {
         // A forgiven window is still open: it must not count when it is seen again.
         *self = Self { stage: self.stage, ..Self::default() };
+    }
+
+    /// The image's registry was down and is back. What it could not answer then says nothing of the
+    /// image, and any other answer has to be given once more.
+    pub fn registry_is_back(&mut self) {
+        match self.runs.newest_cause().map(Cause::class) {
+            Some(Class::Transient | Class::Unknown) => self.forgive(),
+            Some(Class::Permanent | Class::Credentials | Class::Node) | None => self.opened = None,
+        }
     }
 
     /// Whether there is anything to remember.

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Runs, Track};
 use crate::objects::Uid;
+use crate::observe::registry_host;
 
 /// Beyond so many the lowest go: under-counting is allowed.
 const MOST: usize = 64;
@@ -71,6 +72,14 @@ impl Vacated {
     /// The image has started somewhere in the job: what gone Pods said of it is over.
     pub fn settle(&mut self, image: &str) {
         self.0.retain(|left| *left.image != *image);
+    }
+
+    /// The registry was down and is back: see [`Track::registry_is_back`].
+    pub fn registry_is_back(&mut self, host: &str) {
+        for left in self.0.iter_mut().filter(|left| registry_host(&left.image) == host) {
+            left.track.registry_is_back();
+        }
+        self.0.retain(|left| !left.track.runs.is_empty());
     }
 
     /// Forgets all.

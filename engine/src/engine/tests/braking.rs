@@ -269,7 +269,45 @@ fn a_registry_that_is_down_opens_its_breaker_and_nothing_is_stopped_for_it() {
     let status = settled(&mut stage);
     assert!(status.outages.is_empty());
     jobs[1].fails_again(&mut stage, DOWN);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 0, "its pull may have begun before");
+    jobs[1].fails_again(&mut stage, DOWN);
     assert_eq!(holds(&stage.answer(Outcome::Applied)), 1, "it fails on its own now");
+}
+
+#[test]
+fn what_failed_a_moment_before_its_registry_came_back_is_not_stopped() {
+    for (message, later) in [(DOWN, 0), (GONE, 1), (SECRET, 1)] {
+        let mut stage = Stage::new();
+        stage.policy(policy(2, &json!({})));
+        let names = images(6, |n| format!("r.io/a/app{n}:1"));
+        let jobs = failing(&mut stage, &names, message);
+        jobs[1].fails_again(&mut stage, message);
+        jobs[0].runs(&mut stage);
+        assert!(settled(&mut stage).outages.is_empty());
+        assert_eq!(holds(&stage.answer(Outcome::Applied)), 0, "{message}");
+        jobs[1].fails_again(&mut stage, message);
+        assert_eq!(holds(&stage.answer(Outcome::Applied)), later, "{message}");
+    }
+}
+
+#[test]
+fn what_gone_pods_counted_while_the_registry_was_down_has_no_heir() {
+    let mut stage = Stage::new();
+    stage.policy(policy(2, &json!({})));
+    let names = images(6, |n| format!("r.io/a/app{n}:1"));
+    let jobs = failing(&mut stage, &names, DOWN);
+    stage.wait(5);
+    let gone = stage.pod_object(POD + 2, json!({}));
+    stage.give(Input::Pod(Change::Gone(gone)));
+    jobs[0].runs(&mut stage);
+    assert!(settled(&mut stage).outages.is_empty());
+    stage.wait(60);
+    jobs[1].create(&mut stage);
+    stage.wait(1);
+    jobs[1].fails(&mut stage, DOWN);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 0);
+    jobs[1].fails_again(&mut stage, DOWN);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 1);
 }
 
 #[test]
