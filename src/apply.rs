@@ -50,7 +50,7 @@ pub async fn end_pod(
 /// # Errors
 ///
 /// As [`end_pod`].
-pub async fn patch_pod(
+async fn patch_pod(
     target: &Target,
     patches: &[Patch],
     until: Option<Duration>,

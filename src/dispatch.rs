@@ -106,9 +106,7 @@ async fn perform(effect: &Effect, writer: &Writer) -> Result<Accepted, Refused> 
         Effect::Lever { target, patch, until, .. } => {
             apply::patch(target, patch, *until, writer).await
         }
-        Effect::ClearPod { target, patches } => {
-            apply::patch_pod(target, patches, None, writer).await.map(|(_, last)| last)
-        }
+        Effect::ClearPod { target, patch } => apply::patch(target, patch, None, writer).await,
         Effect::EndPod { target, patches, until } => {
             apply::end_pod(target, patches, *until, writer).await
         }
@@ -213,7 +211,7 @@ fn parts(effect: &Effect) -> (&'static str, (TargetKind, &Key), Option<&Patch>) 
             (name, of(target), Some(patch))
         }
         Effect::EndPod { target, patches, .. } => ("EndPod", of(target), patches.first()),
-        Effect::ClearPod { target, patches } => ("ClearPod", of(target), patches.last()),
+        Effect::ClearPod { target, patch } => ("ClearPod", of(target), Some(patch)),
         Effect::Explain { target, patch } => ("Explain", of(target), Some(patch)),
         Effect::Publish(event) => ("Publish", of(&event.regarding), None),
         Effect::WriteStatus { target, .. } => ("WriteStatus", of(target), None),

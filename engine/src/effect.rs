@@ -147,8 +147,8 @@ pub enum Effect {
     ClearPod {
         /// The Pod.
         target: Target,
-        /// What takes it away, and before that what was set with it.
-        patches: Vec<Patch>,
+        /// What takes it away.
+        patch: Patch,
     },
     /// Tell the owner on the owner's own object, or take the word back.
     Explain {

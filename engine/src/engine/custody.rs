@@ -122,7 +122,10 @@ impl Engine {
             return None;
         }
         let patch = annotations_patch(&hold.on_owner());
-        Some((Step::Tell(hold.id.clone()), Effect::Explain { target: job.target(), patch }))
+        // As it was seen: where another replica believes to lead, too, one of them tells.
+        let mut target = job.target();
+        target.resource_version = Some(job.meta().resource_version.clone());
+        Some((Step::Tell(hold.id.clone()), Effect::Explain { target, patch }))
     }
 
     /// Whether nothing new may be done to a job that this policy holds.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::effect::{EffectId, Outcome};
 use crate::engine::flight::{Purpose, Step};
 use crate::engine::{Due, Early, Engine};
-use crate::index::{Origin, Retriable};
+use crate::index::Origin;
 use crate::input::{Change, Input, Kind};
 use crate::keys;
 use crate::lever::Lever;
@@ -183,13 +183,7 @@ impl Engine {
         if let Some(row) = self.index.pod_mut(uid) {
             let marked = pod.status.is_marked && meta.deletion_timestamp.is_none();
             row.marked = marked.then(|| row.marked.unwrap_or(now.elapsed));
-            row.retriable = match (meta.annotation(keys::KUEUE_RETRIABLE), row.retriable) {
-                (Some("false"), before) if marked && before != Retriable::NotByTheirs => {
-                    Retriable::NotByOurs
-                }
-                (Some("false"), _) => Retriable::NotByTheirs,
-                _ => Retriable::Yes,
-            };
+            row.retriable = meta.annotation(keys::KUEUE_RETRIABLE) != Some("false");
             row.version = marked.then(|| meta.resource_version.as_str().into());
             row.listed |= new && listed;
             row.ignored = meta.annotations.contains_key(keys::IGNORE);

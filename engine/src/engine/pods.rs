@@ -13,7 +13,7 @@ use crate::engine::decide::Failing;
 use crate::engine::flight::Step;
 use crate::engine::{Due, Engine};
 use crate::explain::{PodEnded, seconds, uncondition};
-use crate::index::{PodRow, Retriable};
+use crate::index::PodRow;
 use crate::judge::Evidence;
 use crate::keys;
 use crate::lever::annotations_patch;
@@ -55,13 +55,13 @@ impl Engine {
         over.then(|| (Step::PodEvent, Effect::Publish(ended.event(job))))
     }
 
-    /// Takes our condition from a Pod, as it was seen: not from one that we have just deleted.
+    /// Takes our condition from a Pod, as it was seen: not from one that we have just deleted. That its
+    /// group need not wait for another Pod cannot be taken back (Kueue's webhook: "unretriable pod
+    /// group can't be converted to retriable").
     fn clear_pod(&self, job: &Owner, pod: Uid) -> Option<(Step, Effect)> {
         let row = self.index.pod(pod)?;
         let target = pod_target(job, pod, &row.name, row.version.clone()?);
-        let ours = row.retriable == Retriable::NotByOurs;
-        let patches = ours.then(|| retriable(None)).into_iter().chain([uncondition()]).collect();
-        Some((Step::ClearPod(pod), Effect::ClearPod { target, patches }))
+        Some((Step::ClearPod(pod), Effect::ClearPod { target, patch: uncondition() }))
     }
 
     /// Until when a Pod that carries our condition may still be ended.
@@ -108,9 +108,8 @@ impl Engine {
         case.to_tell = Some(ToTell { ended, action, policy: policy.clone(), done: false });
         // An earlier life, or another replica, may have come so far.
         let condition = row.marked.is_none().then_some(patch);
-        let waits = row.retriable == Retriable::Yes;
-        let grouped = waits && job.reach() == Reach::PodsAlone { group: true };
-        let let_end = grouped.then(|| retriable(Some("false".to_owned())));
+        let grouped = row.retriable && job.reach() == Reach::PodsAlone { group: true };
+        let let_end = grouped.then(unretriable);
         let patches = condition.into_iter().chain(let_end).collect();
         Some((Step::EndPod, Effect::EndPod { target, patches, until }))
     }
@@ -123,9 +122,9 @@ impl Engine {
     }
 }
 
-/// Says whether a Pod group waits for another Pod once this one has failed.
-fn retriable(value: Option<String>) -> Patch {
-    annotations_patch(&[(keys::KUEUE_RETRIABLE, value)].into())
+/// Says that a Pod group need not wait for another Pod once this one has failed.
+fn unretriable() -> Patch {
+    annotations_patch(&[(keys::KUEUE_RETRIABLE, Some("false".to_owned()))].into())
 }
 
 fn pod_target(job: &Owner, pod: Uid, name: &str, version: Box<str>) -> Target {

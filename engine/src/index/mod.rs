@@ -35,8 +35,9 @@ pub struct PodRow {
     pub running: bool,
     /// It is being deleted or has ended.
     pub ending: bool,
-    /// Whether its group waits for another Pod once it has failed.
-    pub retriable: Retriable,
+    /// Whether its group waits for another Pod once it has failed
+    /// ([`crate::keys::KUEUE_RETRIABLE`]).
+    pub retriable: bool,
     /// Its own people want nothing done about it ([`crate::keys::IGNORE`]).
     pub ignored: bool,
     /// A list showed it first, so that nothing tells when it began to fail.
@@ -48,18 +49,6 @@ pub struct PodRow {
     pub version: Option<Box<str>>,
     /// Its failed pulls.
     pub history: PodHistory,
-}
-
-/// Whether a Pod group waits for another Pod once this one has failed
-/// ([`crate::keys::KUEUE_RETRIABLE`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retriable {
-    /// It does.
-    Yes,
-    /// It does not, by its people's word.
-    NotByTheirs,
-    /// It does not, by ours: that stands on the Pod after our condition, and goes before it.
-    NotByOurs,
 }
 
 /// One job, the unit of decision, or a Job that is part of one.
@@ -201,7 +190,7 @@ impl Index {
                 place,
                 running: false,
                 ending: false,
-                retriable: Retriable::Yes,
+                retriable: true,
                 ignored: false,
                 listed: false,
                 marked: None,

@@ -120,11 +120,10 @@ fn a_condition_that_did_not_lead_to_the_end_is_taken_away_when_the_moment_is_ove
     let effects = stage.answer(Outcome::Applied);
     assert_eq!(short(&effects), ["clear Pod"]);
     let clears = |effect: &&Effect| matches!(effect, Effect::ClearPod { .. });
-    let Some(Effect::ClearPod { patches, .. }) = effects.iter().find(clears) else {
+    let Some(Effect::ClearPod { patch, .. }) = effects.iter().find(clears) else {
         panic!("{effects:?}")
     };
-    assert_eq!(patches.len(), 1);
-    assert_eq!(patches[0].body["status"]["conditions"][0]["$patch"], "delete");
+    assert_eq!(patch.body["status"]["conditions"][0]["$patch"], "delete");
     stage.wait(60);
     assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "once");
 }
