@@ -40,8 +40,12 @@ fn main() -> ExitCode {
     let mut trials = offline();
     trials.extend(cluster.trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
-    cluster.stop();
-    conclusion.exit_code()
+    let broken = cluster.stop();
+    for rule in &broken {
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), "error: in the whole run: {rule}");
+    }
+    if broken.is_empty() { conclusion.exit_code() } else { ExitCode::FAILURE }
 }
 
 /// Tests that need no cluster.
@@ -60,6 +64,10 @@ fn offline() -> Vec<Trial> {
     trials.push(Trial::test(
         "supervision::programs_end_with_a_test_process_that_is_killed",
         supervision::programs_end_with_a_test_process_that_is_killed,
+    ));
+    trials.push(Trial::test(
+        "whole_run::each_rule_catches_what_it_forbids",
+        cluster::whole_run::each_rule_catches_what_it_forbids,
     ));
     for (name, check) in architecture::RULES {
         trials.push(Trial::test(format!("architecture::{name}"), move || Ok(check()?)));

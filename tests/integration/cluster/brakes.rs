@@ -14,6 +14,8 @@ use crate::Outcome;
 super::scenarios![
     a_registry_that_is_down_stops_nothing_and_all_run_when_it_is_back,
     a_sweep_with_one_typo_is_stopped_whole_and_takes_one_slot,
+    a_sweep_with_one_expired_secret_is_stopped_whole,
+    an_ingress_that_answers_404_or_401_for_five_repositories_counts_as_down,
     what_the_budget_holds_back_is_seen_and_left_alone,
 ];
 
@@ -24,7 +26,7 @@ fn policy(more: Value) -> Value {
         "queues": [{"kind": "NoQueue"}],
         "rules": [{
             "name": "all",
-            "causes": ["NotFound", "Network", "RegistryUnavailable"],
+            "causes": ["NotFound", "Unauthorized", "Network", "RegistryUnavailable"],
             "threshold": {"failedPulls": 2},
             "action": "SuspendJob",
         }],
@@ -87,21 +89,75 @@ async fn a_registry_that_is_down_stops_nothing_and_all_run_when_it_is_back(
 }
 
 async fn a_sweep_with_one_typo_is_stopped_whole_and_takes_one_slot(stage: Stage) -> Outcome {
-    let spec = policy(json!({"budget": {"actions": 1, "windowSeconds": 86400}}));
+    let image = stage.missing();
+    let status = sweep(&stage, &image, 1).await?;
+    check(status["budget"]["reserved"] == 1, || status["budget"].to_string())
+}
+
+/// An answer that the registry might give otherwise the next time takes a slot each time.
+async fn a_sweep_with_one_expired_secret_is_stopped_whole(stage: Stage) -> Outcome {
+    let image = refused(&stage, "registry.example", 0, Fault::Unauthorized);
+    let status = sweep(&stage, &image, 20).await?;
+    check(status["recentActions"][0]["cause"] == "Unauthorized", || status.to_string())
+}
+
+/// Twelve jobs with one image that fails: all are stopped, and the registry does not count as down.
+async fn sweep(stage: &Stage, image: &str, budget: u32) -> Result<Value, libtest_mimic::Failed> {
+    let spec = policy(json!({"budget": {"actions": budget, "windowSeconds": 86400}}));
     stage.policy("free", spec).await?;
     let _controller = stage.controller().await?;
-    let image = stage.missing();
     for number in 0..12 {
-        stage.create(&JobPlan::new(&format!("sweep-{number}"), &image)).await?;
+        stage.create(&JobPlan::new(&format!("sweep-{number}"), image)).await?;
     }
     let policy = stage
         .policy_when("free", 120, "all suspended", |p| {
             p.data["status"]["actions"]["suspended"] == 12
         })
         .await?;
-    let status = &policy.data["status"];
-    check(status["budget"]["reserved"] == 1, || status["budget"].to_string())?;
-    check(status["outages"] == json!([]), || status["outages"].to_string())
+    let status = policy.data["status"].clone();
+    check(status["outages"] == json!([]), || status["outages"].to_string())?;
+    Ok(status)
+}
+
+/// An image that this host refuses in the words of an older containerd.
+fn refused(stage: &Stage, host: &str, number: usize, fault: Fault) -> String {
+    let image = format!("{host}/{}/app{number}:1", stage.tenant.namespace());
+    let message = fault.message(Runtime::Containerd16, &image);
+    stage.world.node.registry().set(&image, Script::fails(Duration::from_millis(100), message));
+    image
+}
+
+async fn an_ingress_that_answers_404_or_401_for_five_repositories_counts_as_down(
+    stage: Stage,
+) -> Outcome {
+    let mut spec = policy(json!({}));
+    spec["rules"][0]["threshold"]["failedPulls"] = json!(3);
+    stage.policy("free", spec).await?;
+    let _controller = stage.controller().await?;
+    let mut jobs = Vec::new();
+    for (host, fault) in
+        [("gone.example", Fault::NotFound), ("locked.example", Fault::Unauthorized)]
+    {
+        for number in 0..5 {
+            let image = refused(&stage, host, number, fault);
+            let name = format!("{}-{number}", host.trim_end_matches(".example"));
+            jobs.push(stage.create(&JobPlan::new(&name, &image)).await?);
+        }
+    }
+    stage
+        .policy_when("free", 60, "both breakers open, and all jobs waiting for them", |p| {
+            let (outages, failing) = (&p.data["status"]["outages"], &p.data["status"]["failing"]);
+            let waits = failing.as_array().into_iter().flatten();
+            outages.as_array().is_some_and(|outages| outages.len() == 2)
+                && waits.filter(|job| job["reason"] == "Outage").count() == 10
+        })
+        .await?;
+    for job in &jobs {
+        stage.failed_pulls(job, 1, 120).await?;
+    }
+    let jobs = stage.tenant.api::<Job>().list(&kube::api::ListParams::default()).await?;
+    let held = jobs.items.iter().filter(|job| suspended(job)).count();
+    check(held == 0, || format!("{held} jobs are suspended"))
 }
 
 async fn what_the_budget_holds_back_is_seen_and_left_alone(stage: Stage) -> Outcome {

@@ -25,6 +25,7 @@ super::scenarios![
     a_pod_that_nothing_makes_anew_is_ended_as_failed,
     a_pod_group_ends_when_its_pods_are_ended,
     a_deployment_is_only_reported,
+    the_copy_of_a_job_on_a_multi_kueue_worker_is_only_reported,
 ];
 
 fn kind(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
@@ -345,4 +346,40 @@ async fn a_deployment_is_only_reported(stage: Stage) -> Outcome {
     let whole = pods.items.len() == 1
         && pods.items.iter().all(|pod| pod.metadata.deletion_timestamp.is_none());
     check(whole, || format!("{:?}", pods.items))
+}
+
+/// What a MultiKueue manager makes on a worker: a Job that names its Workload, and both marked
+/// (facts: Kueue's `MultiKueueOriginLabel` and `PrebuiltWorkloadLabel`).
+async fn the_copy_of_a_job_on_a_multi_kueue_worker_is_only_reported(stage: Stage) -> Outcome {
+    stage.policy("gpu", fail_after_two()).await?;
+    let _controller = stage.controller().await?;
+    let origin = "kueue.x-k8s.io/multikueue-origin";
+    let plan = JobPlan::new("copy", &stage.missing()).queue(QUEUE).with(json!({
+        "metadata": {"labels": {origin: "manager", "kueue.x-k8s.io/prebuilt-workload-name": "copy"}},
+    }));
+    let job = stage.create(&plan).await?;
+    // The template as the API server has completed it: Kueue compares the two.
+    let mut template = serde_json::to_value(&job)?["spec"]["template"].clone();
+    template["metadata"] = json!({});
+    let workload = json!({"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "Workload",
+        "metadata": {"name": "copy", "labels": {origin: "manager"}},
+        "spec": {"queueName": QUEUE,
+                 "podSets": [{"name": "main", "count": 1, "template": template}]}});
+    let workload: DynamicObject = serde_json::from_value(workload)?;
+    stage.tenant.kueue("Workload").create(&PostParams::default(), &workload).await?;
+    stage.failed_pulls(&job, 2, 60).await?;
+    stage
+        .policy_when("gpu", 20, "reported", |p| {
+            let failing = &p.data["status"]["failing"][0];
+            failing["state"] == "Reported" && failing["reason"] == "MultiKueueWorker"
+        })
+        .await?;
+    stage.failed_pulls(&job, 2, 60).await?;
+    let workload = stage.tenant.kueue("Workload").get("copy").await?;
+    let left_alone = workload.data["spec"]["active"] != false && !is_held(&workload);
+    check(left_alone, || format!("{:#}", workload.data["spec"]))?;
+    let job = stage.job_when("copy", 5, "there", |_| true).await?;
+    check(!super::stage::suspended(&job), || "it was suspended".to_owned())?;
+    let events = stage.events(&job).await?;
+    check(events.len() == 1, || format!("{} Events", events.len()))
 }

@@ -10,6 +10,7 @@ mod bad_input;
 mod brakes;
 mod crashes;
 mod kinds;
+mod many;
 mod people;
 mod requeues;
 mod restraint;
@@ -17,7 +18,9 @@ mod rights;
 mod rules;
 mod stage;
 mod table;
+pub(crate) mod whole_run;
 mod world;
+mod writes;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,7 +28,7 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use tokio::runtime::Runtime;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 
 use crate::Outcome;
 use stage::Stage;
@@ -53,18 +56,26 @@ use scenarios;
 pub(crate) struct Shared {
     runtime: Arc<Runtime>,
     world: Arc<OnceCell<Result<Arc<World>, String>>>,
+    /// Read by a test that leaves room for others, written by one that takes all of the machine.
+    room: Arc<RwLock<()>>,
 }
 
 impl Shared {
     /// Nothing is started yet.
     pub(crate) fn new() -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self { runtime: Arc::new(runtime), world: Arc::new(OnceCell::new()) })
+        Ok(Self {
+            runtime: Arc::new(runtime),
+            world: Arc::new(OnceCell::new()),
+            room: Arc::default(),
+        })
     }
 
     /// All tests of this folder.
     pub(crate) fn trials(&self) -> Vec<Trial> {
         let scenarios = [
+            // First, and each alone: they take all of the machine.
+            ("many", many::ALL),
             ("actions", actions::ALL),
             ("authors", authors::ALL),
             ("bad_input", bad_input::ALL),
@@ -92,9 +103,13 @@ impl Shared {
         scenario: impl FnOnce(Stage) -> Played + Send + 'static,
     ) -> Trial {
         let (runtime, world) = (Arc::clone(&self.runtime), Arc::clone(&self.world));
+        let room = Arc::clone(&self.room);
+        let alone = file == "many";
         Trial::test(format!("cluster::{file}::{name}"), move || {
             runtime.block_on(async {
                 let world = world.get_or_init(World::start).await.clone()?;
+                let _alone = if alone { Some(room.write().await) } else { None };
+                let _shared = if alone { None } else { Some(room.read().await) };
                 let stage = Stage::new(world, &name).await?;
                 let witness = stage.witness();
                 scenario(stage).await.map_err(|failure| witness.complete(&failure))
@@ -102,11 +117,14 @@ impl Shared {
         })
     }
 
-    /// Ends the cluster, if there is one.
-    pub(crate) fn stop(self) {
+    /// Ends the cluster, if there is one. Each text is a rule that something in the run has broken.
+    pub(crate) fn stop(self) -> Vec<String> {
         let world = Arc::into_inner(self.world).and_then(OnceCell::into_inner);
-        if let Some(Ok(world)) = world {
-            self.runtime.block_on(World::stop(world));
-        }
+        let Some(Ok(world)) = world else { return Vec::new() };
+        self.runtime.block_on(async {
+            let broken = whole_run::check(&world).await;
+            World::stop(world).await;
+            broken
+        })
     }
 }

@@ -12,6 +12,7 @@ super::scenarios![
     an_owner_without_rights_on_workloads_resumes_and_whoever_activates_the_workload_is_not_fought,
     a_request_that_names_no_hold_is_answered,
     a_pushed_image_runs_after_the_resume,
+    a_job_that_is_deleted_and_created_anew_is_another_job,
 ];
 
 async fn an_owner_without_rights_on_workloads_resumes_and_whoever_activates_the_workload_is_not_fought(
@@ -96,6 +97,40 @@ async fn a_pushed_image_runs_after_the_resume(stage: Stage) -> Outcome {
     stage.world.node.registry().set(&image, pushed);
     stage.annotate(stage.tenant.client(), &stuck, RESUME, &id).await?;
     stage.running(&stuck, 30).await?;
+    Ok(())
+}
+
+async fn a_job_that_is_deleted_and_created_anew_is_another_job(stage: Stage) -> Outcome {
+    stage.policy("gpu", suspend_after(3)).await?;
+    let _controller = stage.controller().await?;
+    let image = stage.missing();
+    let registry = stage.world.node.registry();
+    let first = stage.admitted("stuck", &image).await?;
+    stage.failed_pulls(&first, 2, 60).await?;
+    delete(&stage, &first).await?;
+
+    let before = registry.pulls(&image);
+    let second = stage.admitted("stuck", &image).await?;
+    let id = stage.held(&second, 60).await?;
+    let own = registry.pulls(&image) - before;
+    check(own >= 3, || format!("held after {own} pulls of its own"))?;
+    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
+    let told = job.annotations().get("dislodge.dev/held").cloned().unwrap_or_default();
+    check(told.starts_with("3 failed pulls"), || format!("not a fresh count: {told}"))?;
+    delete(&stage, &second).await?;
+
+    // A hold goes with its job, and its id says nothing to the next one.
+    let pushed = dislodge_sim::registry::Script::succeeds(std::time::Duration::from_millis(200));
+    registry.set(&image, pushed);
+    let third = stage.admitted("stuck", &image).await?;
+    stage.running(&third, 30).await?;
+    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
+    check(hold_of(&job).is_none() && !suspended(&job), || format!("the hold {id} outlived its job"))
+}
+
+/// Deletes a Job as `kubectl delete` does, and waits until it is gone.
+async fn delete(stage: &Stage, job: &k8s_openapi::api::batch::v1::Job) -> Outcome {
+    stage.kubectl(&["delete", "job", &job.name_any(), "--wait=true", "--timeout=60s"]).await?;
     Ok(())
 }
 

@@ -148,6 +148,12 @@ impl Request {
             .is_some_and(|ids| ids.iter().any(|id| id == credential))
     }
 
+    /// The id of the token that it came with.
+    pub fn credential(&self) -> Option<&str> {
+        let ids = self.user.extra.get("authentication.kubernetes.io/credential-id")?;
+        ids.first().map(String::as_str)
+    }
+
     /// Whether it is about objects of that group and plural name, the object itself or a subresource.
     pub fn is_on(&self, group: &str, resource: &str) -> bool {
         self.object_ref
@@ -243,7 +249,7 @@ impl AuditLog {
     /// # Errors
     /// When the file cannot be read, or a line is no audit event.
     pub fn read(&self) -> Result<Vec<Request>> {
-        parse(&self.text()?, "")
+        parse(&self.text()?, |_| true)
     }
 
     /// All lines, up to and with a request that is made now: whatever was answered before this call
@@ -261,6 +267,18 @@ impl AuditLog {
     /// # Errors
     /// As [`AuditLog::settled`].
     pub async fn settled_about(&self, client: &Client, about: &str) -> Result<Vec<Request>> {
+        self.settled_where(client, |line| line.contains(about)).await
+    }
+
+    /// The same, of the lines that `keep` wants.
+    ///
+    /// # Errors
+    /// As [`AuditLog::settled`].
+    pub async fn settled_where(
+        &self,
+        client: &Client,
+        keep: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Request>> {
         static MARKS: AtomicU64 = AtomicU64::new(0);
         let mark = format!(
             "/version?mark={}-{}-",
@@ -271,16 +289,20 @@ impl AuditLog {
             .body(Vec::new())
             .map_err(|error| Error::malformed(mark.as_str(), error))?;
         client.request_text(request).await.map_err(Error::api("leave a mark in the audit log"))?;
-        let text = until(30, "the mark in the audit log", async || {
+        let text = self.text_with(&mark).await?;
+        parse(&text, keep)
+    }
+
+    async fn text_with(&self, mark: &str) -> Result<String> {
+        until(30, "the mark in the audit log", async || {
             let text = self.text().map_err(|error| error.to_string())?;
             // Beyond the line break: the whole line is there.
-            match text.find(&mark).and_then(|at| text.get(at..)?.find('\n')) {
+            match text.find(mark).and_then(|at| text.get(at..)?.find('\n')) {
                 Some(_) => Ok(text),
                 None => Err(format!("{} bytes without it", text.len())),
             }
         })
-        .await?;
-        parse(&text, about)
+        .await
     }
 
     fn text(&self) -> Result<String> {
@@ -289,13 +311,13 @@ impl AuditLog {
     }
 }
 
-/// The lines in which `about` stands.
-fn parse(text: &str, about: &str) -> Result<Vec<Request>> {
+/// The lines that `keep` wants.
+fn parse(text: &str, keep: impl Fn(&str) -> bool) -> Result<Vec<Request>> {
     // What stands after the last line break is still being written.
     let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
     complete
         .lines()
-        .filter(|line| line.contains(about))
+        .filter(|line| keep(line))
         .map(|line| {
             serde_json::from_str(line).map_err(|error| {
                 Error::malformed("a line of the audit log", format!("{error}: {line}"))
@@ -312,13 +334,13 @@ mod tests {
 
     #[test]
     fn a_line_says_who_asked_what_and_what_the_answer_was() {
-        let requests = parse(&format!("{PATCH}\n"), "").unwrap();
+        let requests = parse(&format!("{PATCH}\n"), |_| true).unwrap();
         let request = &requests[0];
         assert!(request.is_complete() && request.is_write());
         assert!(request.is_by("u") && request.is_with("JTI=1") && !request.is_with("JTI=2"));
         assert!(request.is_on("batch", "jobs") && request.is_in("t"));
         assert_eq!(request.code(), 409);
-        assert!(parse(&format!("{PATCH}\n"), "/namespaces/other/").unwrap().is_empty());
+        assert!(parse(&format!("{PATCH}\n"), |line| line.contains("/other/")).unwrap().is_empty());
         let used = used(&requests);
         let [right] = Vec::from_iter(used).try_into().unwrap();
         assert_eq!(right.to_string(), "patch jobs/status (batch)");
@@ -326,8 +348,8 @@ mod tests {
 
     #[test]
     fn a_line_that_is_still_being_written_is_left_for_later() {
-        assert_eq!(parse(&format!("{PATCH}\n{{\"kind\""), "").unwrap().len(), 1);
-        assert_eq!(parse("{", "").unwrap().len(), 0);
+        assert_eq!(parse(&format!("{PATCH}\n{{\"kind\""), |_| true).unwrap().len(), 1);
+        assert_eq!(parse("{", |_| true).unwrap().len(), 0);
     }
 
     #[test]

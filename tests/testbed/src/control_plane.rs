@@ -170,6 +170,8 @@ pub(crate) async fn start_controller_manager(
 ) -> Result<Process> {
     let program = Program::new("kube-controller-manager", &tools.controller_manager, &folders.logs)
         .argument("--use-service-account-credentials=true")
+        // Twenty requests a second, its default, are few for all tests together.
+        .arguments(["--kube-api-qps=300", "--kube-api-burst=500"])
         .argument(format!("--service-account-private-key-file={}", server.token_key.display()))
         .argument(format!("--root-ca-file={}", authority.file().display()))
         .argument(format!("--controllers={CONTROLLERS}"));

@@ -1,53 +1,23 @@
-//! What a row's controllers wrote, as the audit log of the API server shows it.
+//! What a row's controllers wrote.
 
-use std::collections::BTreeMap;
-
-use dislodge_testbed::audit::Request;
 use dislodge_testbed::product::Controller;
 
 use super::made::Kind;
 use super::row::{End, Moment, Row};
 use crate::Outcome;
 use crate::cluster::actions::check as holds;
-use crate::cluster::restraint::is_ours;
-use crate::cluster::rules;
 use crate::cluster::stage::Stage;
+use crate::cluster::writes::Writes;
 
 /// Counts the writes, and holds each against the rules.
 pub(super) async fn check(stage: &Stage, row: &Row, controllers: &[Controller]) -> Outcome {
-    let namespace = stage.tenant.namespace();
-    let log = stage.world.cluster.audit_log();
-    let log = log.settled_about(&stage.tenant.client(), namespace).await?;
-    let ours = |request: &&Request| {
-        let by = |c: &Controller| is_ours(request, c.account().credential());
-        controllers.iter().any(by) && request.is_write() && request.is_complete()
-    };
-    let mut on_objects: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    let mut deleted: BTreeMap<&str, u32> = BTreeMap::new();
-    let (mut events, mut statuses) = (0, 0);
-    for request in log.iter().filter(ours) {
-        rules::check(request)?;
-        holds(request.is_in(namespace), || format!("elsewhere: {}", request.uri))?;
-        let Some(object) = &request.object_ref else { continue };
-        if !(200..300).contains(&request.code()) {
-            continue;
-        }
-        if request.verb == "delete" {
-            *deleted.entry(&object.name).or_default() += 1;
-        }
-        match object.resource.as_str() {
-            "leases" => {}
-            "events" => events += 1,
-            "imagepullpolicies" => statuses += 1,
-            resource => *on_objects.entry((resource, &object.name)).or_default() += 1,
-        }
-    }
+    let Writes { on_objects, deleted, events, statuses } = Writes::of(stage, controllers).await?;
     let Row(kind, _, _, _, moment, end) = *row;
     for ((resource, name), count) in &on_objects {
         // Two leaders may both say of a member that the group need not wait for another; one
         // deletes. A crash between the reason on a Pod and its deletion leaves the reason to be
         // taken off when the moment is over, and the Pod is ended, with both writes, at a later one.
-        let most = match (*resource, kind, moment) {
+        let most = match (resource.as_str(), kind, moment) {
             ("pods", Kind::Group, Moment::TwoLeaders | Moment::Killed) => 5,
             ("pods", _, Moment::Killed) => 4,
             ("pods", Kind::Group, _) => 3,
