@@ -52,7 +52,7 @@ deny-install: ## install cargo-deny, unless this version is there
 	@$(CARGO) deny --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY_VERSION)' || \
 		$(CARGO) install --locked cargo-deny --version $(CARGO_DENY_VERSION)
 
-bench-release: ## measure the release of quota: 15 pairs on the real control plane (minutes)
+bench-release: ## measure the release of quota: 15 rounds on the real control plane (20 minutes)
 	$(CARGO) bench --locked --bench release
 
 bench-reading: ## measure how fast messages and Pods are read, next to a plain list of keywords
