@@ -7,7 +7,11 @@
 //! * [`kubelet`]: one node's kubelet, as far as pulling images, starting containers, writing pod
 //!   statuses and ending pods go.
 //! * [`registry`]: what the pulls of each image do, as data.
+//! * [`store`]: what the cluster keeps, with its versions and changes.
+//! * [`patch`]: how an API server applies patches.
 
 pub mod kubelet;
+pub mod patch;
 mod reference;
 pub mod registry;
+pub mod store;

@@ -4,8 +4,16 @@ use super::{none, tree};
 
 /// All that the core and the models may be built on: values, and how they are read and written. One
 /// more is a decision about the architecture.
-const CORE: [&str; 7] =
-    ["aho-corasick", "dislodge-engine", "jiff", "schemars", "serde", "serde_json", "smallvec"];
+const CORE: [&str; 8] = [
+    "aho-corasick",
+    "dislodge-engine",
+    "jiff",
+    "json-patch",
+    "schemars",
+    "serde",
+    "serde_json",
+    "smallvec",
+];
 /// Whoever depends on one of these can reach a cluster, a clock or a terminal.
 const SHELL: [&str; 13] = [
     "axum",

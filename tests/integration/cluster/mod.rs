@@ -8,6 +8,7 @@ mod actions;
 mod authors;
 mod bad_input;
 mod brakes;
+mod conformance;
 mod crashes;
 mod kinds;
 mod many;
@@ -80,6 +81,7 @@ impl Shared {
             ("authors", authors::ALL),
             ("bad_input", bad_input::ALL),
             ("brakes", brakes::ALL),
+            ("conformance", conformance::ALL),
             ("crashes", crashes::ALL),
             ("kinds", kinds::ALL),
             ("people", people::ALL),
