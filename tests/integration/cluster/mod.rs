@@ -36,7 +36,7 @@ use stage::Stage;
 use world::World;
 
 /// How many tests run at once.
-pub(crate) const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 10;
 
 /// A scenario: its sentence as a name, and what happens.
 type Scenario = (&'static str, fn(Stage) -> Played);
