@@ -26,6 +26,9 @@ pub struct Situation {
     pub node_local: bool,
     /// The image's registry counts as down.
     pub outage: bool,
+    /// The image has failed often enough since its registry was last back
+    /// ([`crate::record::Track::is_confirmed`]).
+    pub confirmed: bool,
     /// A container of the job runs.
     pub running_peers: bool,
     /// A CronJob makes no new Job while this one has not ended: held, it would block the schedule.
@@ -288,6 +291,9 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
     if situation.paused && situation.mode != Mode::Audit {
         return Plan::Wait(Wait::Paused);
     }
+    if !situation.confirmed {
+        return Plan::Wait(Wait::NextFailure);
+    }
     match situation.moment {
         Err(Closed::Late) => return Plan::Wait(Wait::NextFailure),
         Err(Closed::StillPulling) => return Plan::Wait(Wait::OtherImage),
@@ -329,6 +335,7 @@ mod tests {
             resumes: 0,
             node_local: false,
             outage: false,
+            confirmed: true,
             running_peers: false,
             blocks_schedule: false,
             no_return: None,
@@ -356,7 +363,7 @@ mod tests {
 
     #[test]
     fn each_circumstance_has_its_say_and_no_other_is_asked_before_it() {
-        let rows: [(Change, &str); 34] = [
+        let rows: [(Change, &str); 36] = [
             (|_, _| {}, "act SuspendJob"),
             (|s, _| s.ignored = true, "report Ignored"),
             (|_, r| r.action = Action::Report, "report Report"),
@@ -375,6 +382,8 @@ mod tests {
                 "act SuspendJob",
             ),
             (|s, _| s.moment = Err(Closed::Late), "wait NextFailure"),
+            (|s, _| s.confirmed = false, "wait NextFailure"),
+            (|s, _| (s.confirmed, s.mode) = (false, Mode::Audit), "wait NextFailure"),
             (|s, _| s.moment = Err(Closed::StillPulling), "wait OtherImage"),
             (|s, _| s.moment = Err(Closed::ClockSkew), "wait ClockSkew"),
             (|s, _| s.mode = Mode::Audit, "report Audit"),

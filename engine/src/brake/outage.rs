@@ -114,8 +114,9 @@ impl Outages {
         }
     }
 
-    /// How the breaker of a policy stands. Opens it when the threshold is reached, and closes it
-    /// when the registry was quiet; so it is to be asked after each failure that counts.
+    /// How the breaker of a policy stands. Opens it when the threshold is reached; so it is to be
+    /// asked after each failure that counts. Closed it is by [`Self::pulled`] and
+    /// [`Self::close_quiet`] alone, which say so.
     pub fn assess(&mut self, policy: &Key, limits: &Outage, host: &str, now: Now) -> State {
         let Some(namespace) = self.namespaces.get_mut(&policy.namespace) else {
             return State::Closed;
@@ -137,16 +138,21 @@ impl Outages {
 
     /// A container has started, at `at` by the node's clock (whole seconds: of the second in which
     /// the breaker opened none closes it). Closes the breakers of all policies that opened before,
-    /// and forgets who had begun to fail by then. Returns whether one closed.
-    pub fn pulled(&mut self, namespace: &str, host: &str, proof: Proof, at: Timestamp) -> bool {
+    /// and forgets who had begun to fail by then. Returns the names of those policies.
+    pub fn pulled(
+        &mut self,
+        namespace: &str,
+        host: &str,
+        proof: Proof,
+        at: Timestamp,
+    ) -> Vec<String> {
         let known = self.namespaces.get_mut(namespace).and_then(|n| n.hosts.get_mut(host));
         let Some(registry) = known.filter(|_| proof.had_failed || proof.always) else {
-            return false;
+            return Vec::new();
         };
-        let before = registry.open.len();
-        registry.open.retain(|_, opening| opening.since >= at);
-        let closed = registry.open.len() < before;
-        if closed {
+        let before = registry.open.extract_if(.., |_, opening| opening.since < at);
+        let closed: Vec<String> = before.map(|(policy, _)| policy).collect();
+        if !closed.is_empty() {
             registry.failing.forget_until(at);
             registry.jobs.forget_until(at);
             registry.repositories.forget_until(at);
@@ -168,13 +174,18 @@ impl Outages {
             .then(|| later(opening.since, seconds(limits.max_hold_seconds)))
     }
 
-    /// Closes the breakers of a policy whose registries were quiet, and says whether there were
-    /// any. For when [`Self::quiet_at`] has come: no job may be left that would ask.
-    pub fn close_quiet(&mut self, policy: &Key, limits: &Outage, now: Now) -> bool {
-        let hosts: Vec<String> = self.open_hosts(policy).map(|(host, _)| host.clone()).collect();
-        let mut closed = false;
-        for host in hosts {
-            closed |= self.assess(policy, limits, &host, now) == State::Closed;
+    /// Closes the breakers of a policy whose registries were quiet, and returns their hosts. For
+    /// when [`Self::quiet_at`] has come.
+    pub fn close_quiet(&mut self, policy: &Key, limits: &Outage, now: Now) -> Vec<String> {
+        let Some(namespace) = self.namespaces.get_mut(&policy.namespace) else {
+            return Vec::new();
+        };
+        let mut closed = Vec::new();
+        for (host, registry) in &mut namespace.hosts {
+            let is_quiet = now.wall.duration_since(registry.noted) >= quiet(limits);
+            if is_quiet && registry.open.remove(&policy.name).is_some() {
+                closed.push(host.clone());
+            }
         }
         closed
     }
@@ -277,10 +288,6 @@ impl Registry {
         self.noted = self.noted.min(now);
         let window = seconds(limits.window_seconds);
         if let Some(opening) = self.open.get_mut(policy) {
-            if now.duration_since(self.noted) >= quiet(limits) {
-                self.open.remove(policy);
-                return State::Closed;
-            }
             opening.since = opening.since.min(now);
             opening.jobs = opening.jobs.max(self.failing.within(now, window));
             let held = now.duration_since(opening.since);

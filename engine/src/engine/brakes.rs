@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use crate::brake::{Proof, State, counts, repository};
 use crate::cause::Class;
 use crate::engine::{Due, Engine};
-use crate::objects::Uid;
+use crate::objects::{Key, Uid};
 use crate::observe::{Observation, registry_host};
+use crate::quota::{QuotaView as _, Unmanaged};
 use crate::record::Step;
 use crate::resolve::Effective;
 use crate::time::Now;
@@ -24,7 +25,8 @@ impl Engine {
     /// The images of a Pod that have failed with a cause by which registries are counted as down.
     pub(super) fn counted_failures(&self, pod: Uid) -> Failed {
         let tracks = self.index.pod(pod).into_iter().flat_map(|row| row.history.tracks());
-        let counts = tracks.filter(|(_, track)| track.runs.newest_cause().is_some_and(counts));
+        let asked = tracks.filter(|(_, track)| track.once.is_none());
+        let counts = asked.filter(|(_, track)| track.runs.newest_cause().is_some_and(counts));
         counts.map(|(image, _)| Arc::clone(image)).collect()
     }
 
@@ -44,7 +46,9 @@ impl Engine {
                 continue;
             }
             let Some(row) = self.index.pod(pod) else { return };
-            let runs = row.history.track(image).map(|track| &track.runs);
+            // What is found bad without a pull tells nothing of a registry: none was asked.
+            let track = row.history.track(image).filter(|track| track.once.is_none());
+            let runs = track.map(|track| &track.runs);
             let Some((cause, first)) = runs.and_then(|r| r.newest_cause().zip(r.first())) else {
                 continue;
             };
@@ -84,13 +88,7 @@ impl Engine {
                 true
             }
             State::Overdue => false,
-            State::Closed => {
-                let state = self.policy_states.get(key);
-                if state.is_some_and(|s| s.written.outages.iter().any(|o| o.host == host)) {
-                    self.dirty_policies.insert(key.clone()); // it has just closed
-                }
-                false
-            }
+            State::Closed => false,
         }
     }
 
@@ -107,8 +105,8 @@ impl Engine {
             let always = seen.images.iter().any(|i| i.image == &**image && i.always);
             let proof = Proof { had_failed: failed.contains(image), always };
             let host = registry_host(image);
-            if self.outages.pulled(namespace, host, proof, at) {
-                self.registry_is_back(namespace, host);
+            for policy in self.outages.pulled(namespace, host, proof, at) {
+                self.registry_is_back(&Key::new(namespace, policy), host);
             }
             if always && let Some(row) = self.index.pod(pod) {
                 self.elsewhere.pulled(image, &row.node, at);
@@ -116,13 +114,15 @@ impl Engine {
         }
     }
 
-    /// A breaker has closed. What failed while the registry was down stops nobody afterwards: not
-    /// those who failed a moment ago, nor those who have yet to try again.
-    fn registry_is_back(&mut self, namespace: &str, host: &str) {
-        self.mark_namespace(namespace);
+    /// A policy's breaker has closed: see [`crate::record::Track::registry_is_back`].
+    pub(super) fn registry_is_back(&mut self, policy: &Key, host: &str) {
+        self.mark_namespace(&policy.namespace);
         let jobs = self.index.jobs().map(|(uid, _)| uid);
-        let jobs = jobs.filter(|uid| self.index.namespace_of(*uid) == Some(namespace));
-        for job in jobs.collect::<Vec<Uid>>() {
+        let governed = jobs.filter(|uid| {
+            self.index.namespace_of(*uid) == Some(&*policy.namespace)
+                && self.governing(*uid).is_some_and(|governing| governing.policy == *policy)
+        });
+        for job in governed.collect::<Vec<Uid>>() {
             let pods: Vec<Uid> = self.index.pods_of(job).map(|(uid, _)| uid).collect();
             for pod in pods {
                 if let Some(row) = self.index.pod_mut(pod) {
@@ -133,5 +133,14 @@ impl Engine {
                 row.vacated.registry_is_back(host);
             }
         }
+    }
+
+    /// The policy that decides of a job now.
+    fn governing(&self, job: Uid) -> Option<&Effective> {
+        let queue = match self.index.workload_of(job) {
+            Some(workload) => workload.queue(),
+            None => Unmanaged(&self.index.owner(job)?).queue(),
+        };
+        self.policies.governing(&queue)
     }
 }

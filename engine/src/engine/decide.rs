@@ -21,7 +21,7 @@ use crate::objects::{Meta, PodEnd, Uid};
 use crate::owner::{Owner, Reach};
 use crate::plan::{Plan, Reported, Situation, Wait, plan};
 use crate::quota::{Admission, QuotaView, Unmanaged};
-use crate::record::{Closed, Once, Runs};
+use crate::record::{Closed, Track};
 use crate::resolve::Effective;
 use crate::time::Now;
 
@@ -32,8 +32,7 @@ const AUDIT: &str = Reported::Audit(Action::Report).as_str();
 pub(super) struct Failing {
     pub(super) image: Arc<str>,
     pub(super) pod: Option<Uid>,
-    runs: Runs,
-    once: Option<Once>,
+    track: Track,
     /// The end of the safe moment; `Ok(None)` for what was found bad without a pull: none follows,
     /// so none can be running.
     pub(super) moment: Result<Option<Duration>, Closed>,
@@ -62,7 +61,9 @@ impl Engine {
         case.notes.clear();
         let Some(job) = self.index.owner(uid) else {
             case.close();
-            self.forget_audited(uid);
+            if self.is_synced() {
+                self.forget_audited(uid); // before, it may only not have been read yet
+            }
             // Nobody is left to be told.
             if case.to_tell.as_ref().is_some_and(|told| told.done) {
                 self.record_pod(case);
@@ -117,7 +118,7 @@ impl Engine {
         let running_peers = self.index.pods_of(uid).any(|(_, pod)| pod.running);
         let mut chosen = None;
         for image in failing {
-            let Some(verdict) = judge(&rules, &image.runs, image.once, now) else {
+            let Some(verdict) = judge(&rules, &image.track.runs, image.track.once, now) else {
                 continue;
             };
             if let Verdict::Counting { due: Some(due), .. } = verdict {
@@ -133,10 +134,17 @@ impl Engine {
             let node_local = node.is_some_and(|node| {
                 self.elsewhere.on_another_node(&image.image, node, evidence(verdict).first)
             });
+            let wanted = match verdict {
+                Verdict::Counting { rule, .. } | Verdict::Reached { rule, .. } => {
+                    rule.threshold.failed_pulls
+                }
+                Verdict::NoRule(_) => 0,
+            };
             let outage = self.is_down(&policy, uid, &image.image, now);
             let situation = Situation {
                 node_local,
                 outage,
+                confirmed: image.track.is_confirmed(wanted),
                 mode: policy.mode,
                 admission: quota.admission(),
                 ignored: self.is_ignored(job, &image),
@@ -298,14 +306,15 @@ impl Engine {
                     pod.history.moment(image, now, &self.config.timing).map(Some)
                 };
                 let verdict = judge(rules, &track.runs, track.once, now);
-                let ripe = moment.is_ok() && matches!(verdict, Some(Verdict::Reached { .. }));
+                let ripe = moment.is_ok()
+                    && matches!(verdict, Some(Verdict::Reached { rule, .. })
+                        if track.is_confirmed(rule.threshold.failed_pulls));
                 let rank = (ripe, track.runs.failed_pulls());
                 if best.get(image).is_none_or(|(known, _)| rank > *known) {
                     let failing = Failing {
                         image: Arc::clone(image),
                         pod: Some(uid),
-                        runs: track.runs.clone(),
-                        once: track.once,
+                        track: track.clone(),
                         moment,
                     };
                     best.insert(Arc::clone(image), (rank, failing));

@@ -65,6 +65,7 @@ impl Engine {
                 let before = self.leader_until.is_some_and(|until| now.elapsed < until);
                 self.leader_until = until;
                 if !before && until.is_some() {
+                    self.take_over(now);
                     self.mark_all();
                 }
             }

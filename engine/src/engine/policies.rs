@@ -107,6 +107,18 @@ impl Engine {
         self.mark_namespace(&key.namespace);
     }
 
+    /// This replica leads from now on: what the one before has learnt meanwhile, and this one can't
+    /// have seen, stands in the policies' statuses.
+    pub(super) fn take_over(&mut self, now: Now) {
+        for key in self.policy_states.keys().cloned().collect::<Vec<Key>>() {
+            let Some(state) = self.policy_states.get_mut(&key) else { continue };
+            state.audited.extend(audited_before(&state.written.failing));
+            let failing = state.written.failing.clone();
+            self.outages.restore(&key, &state.written.outages, now);
+            self.remember_reports(&failing);
+        }
+    }
+
     /// What an earlier life has reported is not reported again in the same admission.
     fn remember_reports(&mut self, checkpoint: &[FailingJob]) {
         let reported = checkpoint.iter().filter(|entry| entry.state == FailingState::Reported);
@@ -224,6 +236,8 @@ impl Engine {
     pub(super) fn settle_audited(&mut self) {
         let index = &self.index;
         for (key, state) in &mut self.policy_states {
+            // A job that is gone tells nothing more.
+            state.audited.retain(|(job, _)| index.owner(*job).is_some());
             let before = state.audited.len();
             state.audited.retain(|(job, image)| {
                 !index.pods_of(*job).any(|(_, pod)| {

@@ -65,8 +65,8 @@ impl Engine {
     /// Breakers of a policy whose registries nobody asks any more close by themselves.
     fn close_quiet(&mut self, key: &Key, now: Now) {
         let Some(limits) = self.policies.get(key).map(|policy| policy.outage) else { return };
-        if self.outages.close_quiet(key, &limits, now) {
-            self.mark_namespace(&key.namespace);
+        for host in self.outages.close_quiet(key, &limits, now) {
+            self.registry_is_back(key, &host);
         }
         let open = self.outages.open(key);
         let ends = open.filter_map(|outage| self.outages.quiet_at(key, &limits, &outage.host));

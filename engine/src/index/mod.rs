@@ -1,12 +1,10 @@
-//! What is known of the cluster, as rows, and the keys by which it is found: job uid, Pod uid,
-//! image, node and registry host.
+//! What is known of the cluster, as rows, and the uids by which it is found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::objects::{Job, JobSet, Key, Uid, Workload};
-use crate::observe::registry_host;
 use crate::owner::{Other, Owner, Reach};
 use crate::record::{Place, PodHistory, Vacated};
 
@@ -114,12 +112,10 @@ pub struct Index {
     lineage: Lineage,
     by_controller: Multi<Uid>,
     by_workload: Multi<Key>,
-    /// Pods by image.
-    pub by_image: Multi<Arc<str>>,
-    /// Pods by node.
-    pub by_node: Multi<Arc<str>>,
-    /// Pods by the registry host of an image.
-    pub by_host: Multi<Box<str>>,
+    /// Pods by image: many Pods name one, and its text is kept once.
+    by_image: Multi<Arc<str>>,
+    /// Pods by node, for the same reason.
+    by_node: Multi<Arc<str>>,
 }
 
 impl Index {
@@ -168,7 +164,6 @@ impl Index {
         let before = old.as_ref().map(|old| old.job);
         for image in &images {
             self.by_image.insert(Arc::clone(image), uid);
-            self.by_host.insert(registry_host(image).into(), uid);
         }
         self.by_node.insert(Arc::clone(&node), uid);
         if let Some(controller) = origin.controller {
@@ -216,7 +211,6 @@ impl Index {
         let row = self.pods.remove(&uid)?;
         for image in &row.images {
             self.by_image.remove(&**image, uid);
-            self.by_host.remove(registry_host(image), uid);
         }
         self.by_node.remove(&*row.node, uid);
         if let Some(controller) = row.origin.controller {

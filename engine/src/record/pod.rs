@@ -57,7 +57,7 @@ impl PodHistory {
         arrival: Arrival,
         now: Now,
         timing: &Timing,
-        mut inherit: impl FnMut(&str) -> Option<Runs>,
+        mut inherit: impl FnMut(&str) -> Option<Track>,
     ) -> Vec<(Arc<str>, Step)> {
         self.known = true;
         let age = arrival.wrote.map(|wrote| now.wall.duration_since(wrote));
@@ -93,6 +93,7 @@ impl PodHistory {
                     track.inherit(inherited);
                 }
                 (track.opened, track.skewed) = (None, false);
+                track.since_outage = track.since_outage.map(|since| since.saturating_add(1));
                 if window {
                     let prompt = track.windows > 0 || self.is_prompt(seen, now, timing);
                     track.windows = track.windows.saturating_add(1);

@@ -88,6 +88,11 @@ impl Runs {
         }))
     }
 
+    /// Drops the failures with these causes.
+    pub fn forget(&mut self, which: impl Fn(Cause) -> bool) {
+        self.0.retain(|run| !which(run.cause));
+    }
+
     /// No more than so many failed pulls: what exceeds it is taken from the oldest.
     pub fn cap(&mut self, most: u32) {
         let mut room = most;

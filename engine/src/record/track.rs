@@ -23,7 +23,14 @@ pub struct Track {
     pub skewed: bool,
     /// Windows of the image that were counted in this very Pod.
     pub windows: u32,
+    /// Where its registry was down and has come back while this was counted: the failed pulls since
+    /// then. A restart forgets it, and one of them is enough again.
+    pub since_outage: Option<u32>,
 }
+
+/// After an outage an image has to fail so often again, whatever was counted before: the first
+/// failed pull may have begun while the registry was still down.
+const AGAIN: u32 = 2;
 
 /// What the newest status said of the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,16 +134,28 @@ impl Track {
     /// Starts the count anew and keeps what the status shows now.
     pub fn forgive(&mut self) {
         // A forgiven window is still open: it must not count when it is seen again.
-        *self = Self { stage: self.stage, ..Self::default() };
+        *self = Self { stage: self.stage, windows: self.windows, ..Self::default() };
     }
 
-    /// The image's registry was down and is back. What it could not answer then says nothing of the
-    /// image, and any other answer has to be given once more.
+    /// The image's registry was down, by a policy's breaker, and is back. That it could not answer
+    /// says nothing of the image. An answer that it gave stays counted, but an ingress may have given
+    /// it in the registry's place: it has to be given again ([`Self::is_confirmed`]).
     pub fn registry_is_back(&mut self) {
-        match self.runs.newest_cause().map(Cause::class) {
-            Some(Class::Transient | Class::Unknown) => self.forgive(),
-            Some(Class::Permanent | Class::Credentials | Class::Node) | None => self.opened = None,
+        if self.once.is_some() {
+            return; // nobody was asked
         }
+        self.runs.forget(|cause| matches!(cause.class(), Class::Transient | Class::Unknown));
+        if self.runs.is_empty() {
+            self.forgive();
+        } else {
+            (self.opened, self.since_outage) = (None, Some(0));
+        }
+    }
+
+    /// Whether what was counted may be acted on: after an outage so many failed pulls as the rule
+    /// wants, and two at most, are to be newer than it.
+    pub fn is_confirmed(&self, wanted: u32) -> bool {
+        self.once.is_some() || self.since_outage.is_none_or(|since| since >= wanted.min(AGAIN))
     }
 
     /// Whether there is anything to remember.
@@ -145,8 +164,9 @@ impl Track {
     }
 
     /// The Pod replaces another, which had counted this.
-    pub fn inherit(&mut self, mut runs: Runs) {
-        std::mem::swap(&mut self.runs, &mut runs);
-        self.runs.append(runs);
+    pub fn inherit(&mut self, left: Self) {
+        let since = std::mem::replace(&mut self.runs, left.runs);
+        self.runs.append(since);
+        self.since_outage = left.since_outage;
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Runs, Track};
+use super::Track;
 use crate::objects::Uid;
 use crate::observe::registry_host;
 
@@ -55,12 +55,12 @@ impl Vacated {
     /// A Pod that came later fails for the first time: it takes the highest count of the image.
     /// Each count has one heir, so that 64 Pods that failed once and are replaced make no 65. A Pod
     /// that was there before the other ended replaces nobody.
-    pub fn take(&mut self, image: &str, heir: Place) -> Option<Runs> {
+    pub fn take(&mut self, image: &str, heir: Place) -> Option<Track> {
         let at = self.0.iter().position(|left| {
             let later = heir.created.is_none_or(|created| created + SLACK >= left.ended);
             *left.image == *image && left.place.index == heir.index && later
         })?;
-        Some(self.0.remove(at).track.runs)
+        Some(self.0.remove(at).track)
     }
 
     /// A Pod that seemed to have ended lives: a phase that somebody else wrote was taken back by the
@@ -92,7 +92,7 @@ impl Vacated {
 mod tests {
     use super::*;
     use crate::cause::Cause;
-    use crate::record::Run;
+    use crate::record::{Run, Runs};
 
     fn left() -> Vacated {
         let at = Timestamp::UNIX_EPOCH;
@@ -108,8 +108,8 @@ mod tests {
     fn a_count_has_one_heir_and_only_of_its_image() {
         let mut vacated = left();
         assert_eq!(vacated.take("r.io/b:1", Place::default()), None);
-        let runs = vacated.take("r.io/a:1", Place::default());
-        assert_eq!(runs.map(|runs| runs.failed_pulls()), Some(3));
+        let track = vacated.take("r.io/a:1", Place::default());
+        assert_eq!(track.map(|track| track.runs.failed_pulls()), Some(3));
         assert_eq!(vacated.take("r.io/a:1", Place::default()), None);
     }
 

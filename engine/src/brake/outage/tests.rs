@@ -5,6 +5,8 @@ use super::*;
 
 const LIMITS: Outage = Outage { distinct_jobs: 3, window_seconds: 300, max_hold_seconds: 0 };
 const HOST: &str = "r.io";
+/// The registry was asked, and has answered.
+const ASKED: Proof = Proof { always: true, had_failed: false };
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_000_000 + second).unwrap()
@@ -125,11 +127,11 @@ fn it_closes_by_itself_when_nothing_failed_for_two_windows_and_no_sooner_than_90
         outages.assess(&key, &limits, HOST, now(10));
         fail(&mut outages, 4, "a", Cause::DiskFull, 800); // does not count, and is no sign either
         assert_eq!(outages.quiet_at(&key, &limits, HOST), Some(at(10 + quiet)));
-        assert!(!outages.close_quiet(&key, &limits, now(9 + quiet)));
+        assert!(outages.close_quiet(&key, &limits, now(9 + quiet)).is_empty());
         assert_eq!(outages.open(&key).count(), 1);
-        assert!(outages.close_quiet(&key, &limits, now(10 + quiet)));
+        assert_eq!(outages.close_quiet(&key, &limits, now(10 + quiet)), [HOST]);
         assert_eq!(outages.open(&key).count(), 0);
-        assert!(!outages.close_quiet(&key, &limits, now(11 + quiet)), "once");
+        assert!(outages.close_quiet(&key, &limits, now(11 + quiet)).is_empty(), "once");
     }
 }
 
@@ -144,9 +146,10 @@ fn what_starts_after_it_opened_closes_it_if_it_proves_a_pull() {
     ] {
         let mut outages = opened();
         let proof = Proof { had_failed, always };
-        assert!(!outages.pulled("team", "other.io", proof, at(second)));
-        assert!(!outages.pulled("others", HOST, proof, at(second)));
-        assert_eq!(outages.pulled("team", HOST, proof, at(second)), closes, "{proof:?} {second}");
+        assert!(outages.pulled("team", "other.io", proof, at(second)).is_empty());
+        assert!(outages.pulled("others", HOST, proof, at(second)).is_empty());
+        let closed: &[&str] = if closes { &["p"] } else { &[] };
+        assert_eq!(outages.pulled("team", HOST, proof, at(second)), closed, "{proof:?} {second}");
         assert_eq!(is_open(&mut outages, 4), !closes);
     }
 }
@@ -155,12 +158,11 @@ fn what_starts_after_it_opened_closes_it_if_it_proves_a_pull() {
 fn after_it_was_closed_the_count_begins_anew_with_what_failed_since() {
     let mut outages = opened();
     fail(&mut outages, 4, "a", Cause::Network, 10);
-    assert!(outages.pulled("team", HOST, Proof { always: true, had_failed: false }, at(9)));
+    assert_eq!(outages.pulled("team", HOST, ASKED, at(9)), ["p"]);
     for (job, open) in [(4, false), (1, false), (2, true)] {
         fail(&mut outages, job, "a", Cause::Network, 11);
         assert_eq!(is_open(&mut outages, 11), open, "job {job}");
     }
-    assert!(!outages.pulled("others", HOST, Proof::default(), at(20)));
 }
 
 #[test]
@@ -168,7 +170,7 @@ fn a_pull_that_closes_nothing_forgets_nothing() {
     let mut outages = Outages::default();
     fail(&mut outages, 1, "a", Cause::Network, 0);
     fail(&mut outages, 2, "a", Cause::Network, 0);
-    assert!(!outages.pulled("team", HOST, Proof { always: true, had_failed: true }, at(5)));
+    assert!(outages.pulled("team", HOST, ASKED, at(5)).is_empty());
     fail(&mut outages, 3, "a", Cause::Network, 6);
     assert!(is_open(&mut outages, 6));
 }
@@ -189,7 +191,7 @@ fn policies_of_a_namespace_share_the_count_and_each_has_its_thresholds() {
     let open = State::Open { since: at(7), jobs: 5 };
     assert_eq!(outages.assess(&lax, &of_five, HOST, now(7)), open);
     // In between the two openings a container starts: only the earlier one is closed.
-    assert!(outages.pulled("team", HOST, Proof { always: true, had_failed: false }, at(5)));
+    assert_eq!(outages.pulled("team", HOST, ASKED, at(5)), ["strict"]);
     assert_eq!(outages.assess(&strict, &LIMITS, HOST, now(7)), State::Closed);
     assert_eq!(outages.assess(&lax, &of_five, HOST, now(7)), open);
     outages.forget_policy(&lax);
@@ -247,7 +249,7 @@ fn it_survives_a_restart_and_then_has_a_whole_time_of_quiet() {
     assert_eq!(outages.open(&policy("p")).collect::<Vec<_>>(), written);
     let open = State::Open { since: at(2), jobs: 3 };
     assert_eq!(outages.assess(&policy("p"), &LIMITS, HOST, now(5899)), open);
-    assert_eq!(outages.assess(&policy("p"), &LIMITS, HOST, now(5900)), State::Closed);
+    assert_eq!(outages.close_quiet(&policy("p"), &LIMITS, now(5900)), [HOST]);
     outages.restore(&policy("p"), &[], now(0));
 }
 
@@ -278,9 +280,8 @@ fn the_status_lists_the_oldest_first_and_no_more_than_it_may() {
 fn a_wall_clock_that_jumps_back_keeps_nothing_open_for_ever() {
     let mut outages = opened();
     assert!(is_open(&mut outages, -100_000));
-    let proof = Proof { had_failed: true, always: false };
-    assert!(outages.clone().pulled("team", HOST, proof, at(-99_999)));
-    assert!(!is_open(&mut outages, -99_100));
+    assert_eq!(outages.clone().pulled("team", HOST, ASKED, at(-99_999)), ["p"]);
+    assert_eq!(outages.close_quiet(&policy("p"), &LIMITS, now(-99_100)), [HOST]);
 }
 
 #[test]

@@ -274,40 +274,87 @@ fn a_registry_that_is_down_opens_its_breaker_and_nothing_is_stopped_for_it() {
     assert_eq!(holds(&stage.answer(Outcome::Applied)), 1, "it fails on its own now");
 }
 
+/// Jobs behind a registry, the last of which goes on failing while it is down. Then the registry is
+/// back, but the job fails on: after each of these failures, is it stopped?
 #[test]
-fn what_failed_a_moment_before_its_registry_came_back_is_not_stopped() {
-    for (message, later) in [(DOWN, 0), (GONE, 1), (SECRET, 1)] {
+fn after_an_outage_an_image_has_to_fail_again_before_its_job_is_stopped() {
+    for (what, pulls, before, after, stopped) in [
+        ("no answer says nothing", 2, &[DOWN, DOWN][..], DOWN, &[false, true][..]),
+        ("nor does it beside another", 4, &[DOWN, DOWN, GONE], GONE, &[false, false, true]),
+        ("an answer has to be confirmed", 2, &[GONE, GONE], GONE, &[false, true]),
+        ("so has a refusal", 2, &[SECRET, SECRET], SECRET, &[false, true]),
+        ("and counts on", 5, &[GONE, GONE, GONE], GONE, &[false, true]),
+        ("once where once is enough", 1, &[GONE], GONE, &[true]),
+    ] {
         let mut stage = Stage::new();
-        stage.policy(policy(2, &json!({})));
+        stage.policy(policy(pulls, &json!({})));
         let names = images(6, |n| format!("r.io/a/app{n}:1"));
-        let jobs = failing(&mut stage, &names, message);
-        jobs[1].fails_again(&mut stage, message);
+        let jobs = failing(&mut stage, &names, before[0]);
+        let last = &jobs[5];
+        for message in &before[1..] {
+            last.fails_again(&mut stage, message);
+        }
+        assert!(!settled(&mut stage).outages.is_empty(), "{what}");
         jobs[0].runs(&mut stage);
-        assert!(settled(&mut stage).outages.is_empty());
-        assert_eq!(holds(&stage.answer(Outcome::Applied)), 0, "{message}");
-        jobs[1].fails_again(&mut stage, message);
-        assert_eq!(holds(&stage.answer(Outcome::Applied)), later, "{message}");
+        assert!(settled(&mut stage).outages.is_empty(), "{what}");
+        for expected in stopped {
+            last.fails_again(&mut stage, after);
+            let held = holds(&stage.answer(Outcome::Applied)) == 1;
+            assert_eq!(held, *expected, "{what}: {stopped:?}");
+        }
     }
 }
 
 #[test]
-fn what_gone_pods_counted_while_the_registry_was_down_has_no_heir() {
+fn a_pod_that_replaces_another_inherits_what_an_outage_has_left_of_its_count() {
+    for (message, stopped) in [(DOWN, &[false, false, true][..]), (GONE, &[false, true])] {
+        let mut stage = Stage::new();
+        stage.policy(policy(3, &json!({})));
+        let names = images(6, |n| format!("r.io/a/app{n}:1"));
+        let jobs = failing(&mut stage, &names, message);
+        jobs[1].fails_again(&mut stage, message);
+        let gone = stage.pod_object(POD + 2, json!({}));
+        stage.give(Input::Pod(Change::Gone(gone)));
+        jobs[0].runs(&mut stage);
+        assert!(settled(&mut stage).outages.is_empty());
+        stage.wait(60);
+        jobs[1].create(&mut stage);
+        for expected in stopped {
+            jobs[1].fails_again(&mut stage, message);
+            let held = holds(&stage.answer(Outcome::Applied)) == 1;
+            assert_eq!(held, *expected, "{message}: {stopped:?}");
+        }
+    }
+}
+
+#[test]
+fn a_breaker_that_closes_changes_nothing_for_the_jobs_of_another_policy() {
     let mut stage = Stage::new();
-    stage.policy(policy(2, &json!({})));
-    let names = images(6, |n| format!("r.io/a/app{n}:1"));
-    let jobs = failing(&mut stage, &names, DOWN);
-    stage.wait(5);
-    let gone = stage.pod_object(POD + 2, json!({}));
-    stage.give(Input::Pod(Change::Gone(gone)));
+    let mut strict = enforce(3);
+    strict["outage"] = json!({"distinctJobs": 50});
+    let strict = json!({
+        "metadata": {"name": "strict", "namespace": "a", "uid": uid(0x9001), "generation": 1,
+                     "resourceVersion": stage.next_version(),
+                     "creationTimestamp": "2026-11-24T08:00:00Z"},
+        "spec": strict,
+    });
+    stage.give(Input::Policy(Change::Seen(serde_json::from_value(strict).unwrap())));
+    stage.policy(policy(9, &json!({})));
+    stage.admitted();
+    stage.first_failure(POD);
+    stage.fail(POD);
+    let names = images(5, |n| format!("r.io/a/app{n}:1"));
+    let jobs: Vec<One<'_>> = (10..).zip(&names).map(|(n, image)| one(n, image)).collect();
+    for job in &jobs {
+        job.create(&mut stage);
+        job.fails(&mut stage, DOWN);
+    }
+    stage.wait(20);
     jobs[0].runs(&mut stage);
-    assert!(settled(&mut stage).outages.is_empty());
-    stage.wait(60);
-    jobs[1].create(&mut stage);
-    stage.wait(1);
-    jobs[1].fails(&mut stage, DOWN);
-    assert_eq!(holds(&stage.answer(Outcome::Applied)), 0);
-    jobs[1].fails_again(&mut stage, DOWN);
-    assert_eq!(holds(&stage.answer(Outcome::Applied)), 1);
+    stage.answer(Outcome::Applied);
+    stage.fail(POD);
+    let effects = short(&stage.answer(Outcome::Applied));
+    assert!(effects.contains(&"hold Workload".to_owned()), "{effects:?}");
 }
 
 #[test]
@@ -323,18 +370,39 @@ fn one_misspelt_repository_opens_no_breaker_and_five_of_them_do() {
 }
 
 #[test]
-fn an_open_breaker_survives_a_restart_and_closes_when_nobody_asks_any_more() {
+fn what_is_found_bad_without_a_pull_tells_nothing_of_a_registry() {
     let mut stage = Stage::new();
-    let since = stage.now().wall.to_string();
-    let outages = json!([{"host": "r.io", "sinceTime": since, "distinctJobs": 7}]);
-    stage.policy_with_status(policy(1, &json!({})), json!({"outages": outages}));
-    let names = images(1, |_| "r.io/a/app:1".to_owned());
-    let jobs = failing(&mut stage, &names, DOWN);
-    assert_eq!(holds(&stage.answer(Outcome::Applied)), 0);
-    stage.wait(1000);
-    assert!(last_status(&stage.answer(Outcome::Applied)).outages.is_empty());
-    jobs[0].fails_again(&mut stage, DOWN);
-    assert_eq!(holds(&stage.answer(Outcome::Applied)), 1);
+    stage.policy(policy(9, &json!({})));
+    let waits =
+        json!({"waiting": {"reason": "InvalidImageName", "message": "invalid reference format"}});
+    let names = images(6, |n| format!("r.io/a/app{n}:b:c"));
+    for (number, image) in (1..).zip(&names) {
+        let job = one(number, image);
+        job.create(&mut stage);
+        job.show(&mut stage, &waits, "");
+    }
+    let status = settled(&mut stage);
+    assert_eq!((status.failing.len(), status.outages.len()), (6, 0));
+}
+
+#[test]
+fn an_open_breaker_survives_a_restart_and_closes_when_nobody_asks_any_more() {
+    for (pulls, message, stopped) in [(1, DOWN, &[true][..]), (2, GONE, &[false, true])] {
+        let mut stage = Stage::new();
+        let since = stage.now().wall.to_string();
+        let outages = json!([{"host": "r.io", "sinceTime": since, "distinctJobs": 7}]);
+        stage.policy_with_status(policy(pulls, &json!({})), json!({"outages": outages}));
+        let names = images(1, |_| "r.io/a/app:1".to_owned());
+        let jobs = failing(&mut stage, &names, message);
+        jobs[0].fails_again(&mut stage, message);
+        assert_eq!(holds(&stage.answer(Outcome::Applied)), 0);
+        stage.wait(1000);
+        assert!(last_status(&stage.answer(Outcome::Applied)).outages.is_empty());
+        for expected in stopped {
+            jobs[0].fails_again(&mut stage, message);
+            assert_eq!(holds(&stage.answer(Outcome::Applied)) == 1, *expected, "{message}");
+        }
+    }
 }
 
 #[test]

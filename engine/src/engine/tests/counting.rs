@@ -44,15 +44,18 @@ fn a_pod_that_comes_back_from_a_foreign_phase_goes_on_counting_and_counts_nothin
 
 /// A new process with a checkpoint of two failed pulls, whose first list shows the Pod like this.
 fn restarted(spec: Value, container: Value) -> Stage {
-    restarted_in_order(spec, container, false)
+    restarted_from(&json!({"state": "Counting"}), spec, container, ORDERS[0])
 }
 
-fn restarted_in_order(spec: Value, container: Value, pods_first: bool) -> Stage {
-    let standing = json!({"state": "Counting"});
-    restarted_from(&standing, spec, container, pods_first)
-}
+/// Each kind has a watch of its own, and no order among them.
+const ORDERS: [[&str; 4]; 4] = [
+    ["policy", "job", "workload", "pod"],
+    ["pod", "policy", "job", "workload"],
+    ["policy", "pod", "job", "workload"],
+    ["policy", "workload", "job", "pod"],
+];
 
-fn restarted_from(standing: &Value, spec: Value, container: Value, pods_first: bool) -> Stage {
+fn restarted_from(standing: &Value, spec: Value, container: Value, order: [&str; 4]) -> Stage {
     let mut stage = Stage::unsynced();
     stage.lead();
     let kinds = crate::input::Kind::ALL;
@@ -66,15 +69,14 @@ fn restarted_from(standing: &Value, spec: Value, container: Value, pods_first: b
         "firstFailureTime": "2026-11-24T08:15:00Z", "lastFailureTime": "2026-11-24T08:16:00Z"}],
         "audit": {"wouldHaveActed": 1, "laterStarted": 0}});
     let pod = stage.pod_object(POD, container);
-    if pods_first {
-        stage.give(Input::Pod(Change::Listed(pod.clone())));
-    }
-    stage.policy_with_status(spec, checkpoint);
     stage.queue();
-    stage.job(json!({}));
-    stage.workload(true, Some("2026-11-24T08:10:00Z"), json!({}));
-    if !pods_first {
-        stage.give(Input::Pod(Change::Listed(pod)));
+    for kind in order {
+        match kind {
+            "policy" => stage.policy_with_status(spec.clone(), checkpoint.clone()),
+            "job" => stage.job(json!({})),
+            "workload" => stage.workload(true, Some("2026-11-24T08:10:00Z"), json!({})),
+            _ => stage.give(Input::Pod(Change::Listed(pod.clone()))),
+        }
     }
     for kind in kinds {
         stage.give(Input::ListEnded(kind));
@@ -111,11 +113,11 @@ fn a_checkpoint_outlives_a_list_that_shows_no_failure_and_not_one_that_shows_suc
         (waiting("CrashLoopBackOff"), 3),
         (json!({"running": {}}), 1),
     ] {
-        // Each kind has a watch of its own, and no order among them.
-        for pods_first in [false, true] {
-            let mut stage = restarted_in_order(enforce(100), container.clone(), pods_first);
+        for order in ORDERS {
+            let counting = json!({"state": "Counting"});
+            let mut stage = restarted_from(&counting, enforce(100), container.clone(), order);
             stage.pod(POD, "ErrImagePull", MISSING);
-            assert_eq!(failed_pulls(&stage), then, "listed as {container}, first: {pods_first}");
+            assert_eq!(failed_pulls(&stage), then, "listed as {container}: {order:?}");
         }
     }
 }
@@ -193,23 +195,60 @@ fn what_audit_would_have_done_is_known_after_a_restart() {
         (json!({"state": "Reported", "reason": "Audit"}), json!({"state": "Counting"}));
     let running = json!({"running": {}});
     let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": MISSING}});
-    for (what, standing, pods_first, first, later, expected) in [
-        ("it has started meanwhile", &reported, false, &running, None, 1),
-        ("the same, its Pod listed before the policy", &reported, true, &running, None, 1),
-        ("it starts later", &reported, true, &waiting, Some(&running), 1),
-        ("it goes on failing", &reported, true, &waiting, Some(&waiting), 0),
-        ("it had only been counted", &counting, false, &waiting, Some(&running), 0),
+    for (what, standing, first, later, expected) in [
+        ("it has started meanwhile", &reported, &running, None, 1),
+        ("it starts later", &reported, &waiting, Some(&running), 1),
+        ("it goes on failing", &reported, &waiting, Some(&waiting), 0),
+        ("it had only been counted", &counting, &waiting, Some(&running), 0),
     ] {
-        let mut spec = enforce(10);
-        spec["mode"] = json!("Audit");
-        let mut stage = restarted_from(standing, spec, first.clone(), pods_first);
-        if let Some(state) = later {
-            let pod = stage.pod_object(POD, state.clone());
-            stage.give(Input::Pod(Change::Seen(pod)));
+        for order in ORDERS {
+            let mut spec = enforce(10);
+            spec["mode"] = json!("Audit");
+            let mut stage = restarted_from(standing, spec, first.clone(), order);
+            if let Some(state) = later {
+                let pod = stage.pod_object(POD, state.clone());
+                stage.give(Input::Pod(Change::Seen(pod)));
+            }
+            stage.wait(30);
+            let effects = stage.answer(Outcome::Applied);
+            let told = status_of(&effects).map_or(0, |status| status.audit.later_started);
+            assert_eq!(told, expected, "{what}: {order:?}");
         }
-        stage.wait(30);
-        let effects = stage.answer(Outcome::Applied);
-        let told = status_of(&effects).map_or(0, |status| status.audit.later_started);
-        assert_eq!(told, expected, "{what}");
     }
+}
+
+#[test]
+fn who_takes_over_goes_on_from_what_the_leader_before_has_written() {
+    let mut spec = enforce(1);
+    spec["mode"] = json!("Audit");
+    let mut stage = Stage::unsynced();
+    for kind in crate::input::Kind::ALL {
+        stage.give(Input::ListBegun(kind));
+        stage.give(Input::ListEnded(kind));
+    }
+    stage.policy(spec.clone());
+    stage.admitted();
+    stage.first_failure(POD);
+    let since = stage.now().wall.to_string();
+    stage.policy_with_status(
+        spec,
+        json!({"observedGeneration": 1, "audit": {"wouldHaveActed": 1, "laterStarted": 0},
+        "outages": [{"host": "down.io", "sinceTime": since, "distinctJobs": 7}],
+        "failing": [{"job": "train", "uid": uid(JOB), "podUid": uid(POD), "image": IMAGE,
+            "cause": "NotFound", "failedPulls": 1, "state": "Reported", "reason": "Audit",
+            "firstFailureTime": since, "lastFailureTime": since}]}),
+    );
+    stage.lead();
+    stage.wait(30);
+    let effects = stage.answer(Outcome::Applied);
+    let events: Vec<String> =
+        short(&effects).into_iter().filter(|effect| effect.starts_with("event")).collect();
+    assert!(events.is_empty(), "it was told already: {events:?}");
+    let pod = stage.pod_object(POD, json!({"running": {}}));
+    stage.give(Input::Pod(Change::Seen(pod)));
+    stage.wait(30);
+    let effects = stage.answer(Outcome::Applied);
+    let status = status_of(&effects).unwrap();
+    assert_eq!(status.audit.later_started, 1);
+    assert_eq!(status.outages.len(), 1);
 }
