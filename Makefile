@@ -6,11 +6,11 @@ CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo demo-cluster test test-fast tools lint fmt fmt-check doc generate verify deny \
+.PHONY: help demo demo-cluster test test-fast test-troubled tools lint fmt fmt-check doc generate verify deny \
 	deny-install bench-release bench-reading count-reading fuzz mutants image
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: demo-cluster ## the story in two minutes: a stuck image gives its quota back
 
@@ -23,6 +23,9 @@ test: ## every test, the real control plane included (needs Go)
 
 test-fast: ## every test that needs no Go
 	$(CARGO) test --locked -- --skip cluster::
+
+test-troubled: ## each row of the table with a killed controller, and with two that lead (7 minutes)
+	$(CARGO) test --locked --test integration -- --ignored cluster::troubled
 
 tools: ## build the programs of the test cluster (about 15 minutes once, then seconds)
 	$(CARGO) run --locked --package dislodge-testbed --example tools

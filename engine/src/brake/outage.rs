@@ -150,8 +150,14 @@ impl Outages {
         let Some(registry) = known.filter(|_| proof.had_failed || proof.always) else {
             return Vec::new();
         };
-        let before = registry.open.extract_if(.., |_, opening| opening.since < at);
-        let closed: Vec<String> = before.map(|(policy, _)| policy).collect();
+        let mut closed = Vec::new();
+        registry.open.retain(|policy, opening| {
+            let stays = opening.since >= at;
+            if !stays {
+                closed.push(policy.clone());
+            }
+            stays
+        });
         if !closed.is_empty() {
             registry.failing.forget_until(at);
             registry.jobs.forget_until(at);

@@ -87,8 +87,7 @@ impl Engine {
                 }
                 true
             }
-            State::Overdue => false,
-            State::Closed => false,
+            State::Overdue | State::Closed => false,
         }
     }
 

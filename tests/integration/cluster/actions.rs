@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use dislodge_sim::registry::Script;
 use dislodge_testbed::JobPlan;
 use dislodge_testbed::queues::is_true;
+use dislodge_testbed::watching::watch_until;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt as _;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::watcher;
 use serde_json::json;
 
-use super::stage::{QUEUE, Stage, hold_of, policy, suspend_after, suspended};
+use super::stage::{QUEUE, Stage, hold_of, phase, policy, suspend_after, suspended};
 use crate::Outcome;
 
 super::scenarios![
@@ -21,7 +25,7 @@ super::scenarios![
     a_job_is_failed_after_its_quota_was_given_back,
     a_job_that_no_queue_manages_is_failed_with_three_pods,
     a_job_that_no_queue_manages_is_suspended_itself,
-    a_job_that_would_block_a_schedule_is_failed_in_place_of_suspended,
+    a_job_that_would_block_a_schedule_is_failed_and_the_next_one_starts,
     the_older_of_two_policies_governs_and_the_younger_says_so,
 ];
 
@@ -188,7 +192,7 @@ async fn a_job_that_no_queue_manages_is_suspended_itself(stage: Stage) -> Outcom
     })
 }
 
-async fn a_job_that_would_block_a_schedule_is_failed_in_place_of_suspended(
+async fn a_job_that_would_block_a_schedule_is_failed_and_the_next_one_starts(
     stage: Stage,
 ) -> Outcome {
     let mut spec = suspend_after(2);
@@ -201,6 +205,7 @@ async fn a_job_that_would_block_a_schedule_is_failed_in_place_of_suspended(
         "metadata": {"name": "nightly"},
         "spec": {"schedule": "0 0 * * *", "suspend": true, "concurrencyPolicy": "Forbid",
             "jobTemplate": {"spec": {"template": {"spec": {"restartPolicy": "Never",
+                "nodeSelector": {"kubernetes.io/hostname": stage.world.node.name()},
                 "containers": [{"name": "main", "image": stage.missing()}]}}}}},
     });
     let cron: CronJob = serde_json::from_value(cron)?;
@@ -211,7 +216,19 @@ async fn a_job_that_would_block_a_schedule_is_failed_in_place_of_suspended(
     stage.create(&plan.with(json!({"metadata": {"ownerReferences": owner}}))).await?;
     let job = stage.job_when("tonight", 60, "failed", |job| ended(job, "Failed").is_some()).await?;
     let (reason, _) = ended(&job, "Failed").unwrap_or_default();
-    check(reason == "ImagePullFailed", || reason.to_owned())
+    check(reason == "ImagePullFailed", || reason.to_owned())?;
+
+    stage.image("missing", Script::succeeds(Duration::from_millis(200)));
+    let on = Patch::Merge(json!({"spec": {"schedule": "* * * * *", "suspend": false}}));
+    stage.tenant.api::<CronJob>().patch("nightly", &PatchParams::default(), &on).await?;
+    let (pods, all) = (stage.tenant.api::<Pod>(), watcher::Config::default());
+    let what = "the Pod of the schedule's next Job running";
+    Box::pin(watch_until(pods, all, 90, what, |seen| {
+        let running = |pod: &&Pod| phase(pod) == "Running";
+        seen.values().any(|pod| running(&pod)).then_some(())
+    }))
+    .await?;
+    Ok(())
 }
 
 async fn the_older_of_two_policies_governs_and_the_younger_says_so(stage: Stage) -> Outcome {

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use dislodge_sim::registry::{Fault, Runtime, Script};
 use dislodge_testbed::JobPlan;
+use dislodge_testbed::agent::{Node, NodePlan};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 
 use super::actions::check;
 use super::stage::{Stage, hold_of, missing, suspended};
+use super::world::FAST;
 use crate::Outcome;
 
 super::scenarios![
@@ -17,6 +19,7 @@ super::scenarios![
     a_sweep_with_one_expired_secret_is_stopped_whole,
     an_ingress_that_answers_404_or_401_for_five_repositories_counts_as_down,
     what_the_budget_holds_back_is_seen_and_left_alone,
+    what_another_node_pulls_is_only_reported,
 ];
 
 /// A policy for Jobs that no queue manages, after two failed pulls.
@@ -184,4 +187,31 @@ async fn what_the_budget_holds_back_is_seen_and_left_alone(stage: Stage) -> Outc
     stage.failed_pulls(&job, 2, 180).await?;
     let job = stage.job_when(&name, 5, "there", |_| true).await?;
     check(!suspended(&job), || "it was stopped beyond the budget".to_owned())
+}
+
+async fn what_another_node_pulls_is_only_reported(stage: Stage) -> Outcome {
+    let mut spec = policy(json!({}));
+    spec["rules"][0]["threshold"]["failedPulls"] = json!(4);
+    stage.policy("free", spec).await?;
+    let _controller = stage.controller().await?;
+    let plan = NodePlan::new(stage.tenant.namespace()).millis_per_second(FAST);
+    let other = Node::start(&stage.world.cluster, plan).await?;
+    let image = stage.missing();
+    other.registry().set(&image, Script::succeeds(Duration::from_millis(200)));
+    let container = json!([{"name": "main", "image": image, "imagePullPolicy": "Always"}]);
+    let always = json!({"spec": {"template": {"spec": {"containers": container}}}});
+    let here = stage.create(&JobPlan::new("here", &image).with(always.clone())).await?;
+    // The API server keeps whole seconds: what is pulled in the first failure's second is not later.
+    stage.failed_pulls(&here, 2, 60).await?;
+    let there = JobPlan::new("there", &image).with(always).on(&other);
+    let there = stage.tenant.job(&there).await?;
+    stage.running(&there, 60).await?;
+    stage
+        .policy_when("free", 120, "the node is told of", |p| {
+            p.data["status"]["failing"][0]["reason"] == "NodeLocal"
+        })
+        .await?;
+    stage.failed_pulls(&here, 1, 180).await?;
+    let job = stage.job_when("here", 5, "there", |_| true).await?;
+    check(!suspended(&job) && hold_of(&job).is_none(), || "it was stopped".to_owned())
 }

@@ -95,7 +95,11 @@ impl Shared {
         let rows = table::all().map(|(name, row)| {
             self.trial("table", name, move |stage| Box::pin(table::play(row, stage)))
         });
-        scenarios.chain(rows).collect()
+        let troubled = table::troubled().map(|(name, row)| {
+            let play = move |stage| -> Played { Box::pin(table::play(row, stage)) };
+            self.trial("troubled", name, play).with_ignored_flag(true)
+        });
+        scenarios.chain(rows).chain(troubled).collect()
     }
 
     fn trial(

@@ -1,11 +1,18 @@
 //! People have the last word: they resume, and are not fought.
 
+use std::time::Duration;
+
+use dislodge_sim::registry::Script;
+use dislodge_testbed::JobPlan;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
-use kube::api::DynamicObject;
-use serde_json::json;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use serde_json::{Value, json};
 
 use super::actions::check;
 use super::stage::{HOLD, RESUME, Stage, hold_of, suspend_after, suspended};
+use super::writes::Writes;
 use crate::Outcome;
 
 super::scenarios![
@@ -13,6 +20,9 @@ super::scenarios![
     a_request_that_names_no_hold_is_answered,
     a_pushed_image_runs_after_the_resume,
     a_job_that_is_deleted_and_created_anew_is_another_job,
+    what_people_stop_themselves_stays_stopped_and_unmarked,
+    who_takes_the_time_off_a_hold_keeps_the_job_stopped,
+    an_image_that_its_people_correct_on_the_pod_is_another_image,
 ];
 
 async fn an_owner_without_rights_on_workloads_resumes_and_whoever_activates_the_workload_is_not_fought(
@@ -93,7 +103,7 @@ async fn a_pushed_image_runs_after_the_resume(stage: Stage) -> Outcome {
     let image = stage.missing();
     let stuck = stage.admitted("stuck", &image).await?;
     let id = stage.held(&stuck, 60).await?;
-    let pushed = dislodge_sim::registry::Script::succeeds(std::time::Duration::from_millis(200));
+    let pushed = Script::succeeds(Duration::from_millis(200));
     stage.world.node.registry().set(&image, pushed);
     stage.annotate(stage.tenant.client(), &stuck, RESUME, &id).await?;
     stage.running(&stuck, 30).await?;
@@ -120,7 +130,7 @@ async fn a_job_that_is_deleted_and_created_anew_is_another_job(stage: Stage) -> 
     delete(&stage, &second).await?;
 
     // A hold goes with its job, and its id says nothing to the next one.
-    let pushed = dislodge_sim::registry::Script::succeeds(std::time::Duration::from_millis(200));
+    let pushed = Script::succeeds(Duration::from_millis(200));
     registry.set(&image, pushed);
     let third = stage.admitted("stuck", &image).await?;
     stage.running(&third, 30).await?;
@@ -129,11 +139,92 @@ async fn a_job_that_is_deleted_and_created_anew_is_another_job(stage: Stage) -> 
 }
 
 /// Deletes a Job as `kubectl delete` does, and waits until it is gone.
-async fn delete(stage: &Stage, job: &k8s_openapi::api::batch::v1::Job) -> Outcome {
+async fn delete(stage: &Stage, job: &Job) -> Outcome {
     stage.kubectl(&["delete", "job", &job.name_any(), "--wait=true", "--timeout=60s"]).await?;
     Ok(())
 }
 
-fn resumes(job: &k8s_openapi::api::batch::v1::Job) -> &str {
+fn resumes(job: &Job) -> &str {
     job.annotations().get("dislodge.dev/resumes").map_or("0", String::as_str)
+}
+
+/// How long nothing has to happen: thirty seconds of the kubelet's.
+const QUIET: Duration = Duration::from_secs(6);
+
+/// Both kinds of queues under one policy.
+fn everywhere(mut spec: Value) -> Value {
+    spec["queues"] = json!([{"kind": "LocalQueue", "name": "gpu"}, {"kind": "NoQueue"}]);
+    spec
+}
+
+async fn patch_job(stage: &Stage, name: &str, patch: Value) -> Result<Job, kube::Error> {
+    let jobs = stage.tenant.api::<Job>();
+    jobs.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await
+}
+
+async fn what_people_stop_themselves_stays_stopped_and_unmarked(stage: Stage) -> Outcome {
+    stage.policy("gpu", everywhere(suspend_after(2))).await?;
+    let controller = stage.controller().await?;
+    let queued = stage.admitted("queued", &stage.missing()).await?;
+    let free = stage.create(&JobPlan::new("free", &stage.missing())).await?;
+    stage.failed_pulls(&queued, 1, 60).await?;
+    stage.patch_workload(&queued, json!({"spec": {"active": false}})).await?;
+    stage.failed_pulls(&free, 1, 60).await?;
+    patch_job(&stage, "free", json!({"spec": {"suspend": true}})).await?;
+    stage.released(&queued, 20).await?;
+    tokio::time::sleep(QUIET).await;
+    let workload = stage.tenant.workload_when(&queued, 5, "there", |_| true).await?;
+    check(workload.data["spec"]["active"] == json!(false), || "it was activated".to_owned())?;
+    let job = stage.job_when("free", 5, "there", |_| true).await?;
+    check(suspended(&job), || "it was resumed".to_owned())?;
+    let writes = Writes::of(&stage, &[controller]).await?;
+    // The plain Job may have failed twice before it was suspended.
+    let touched = writes.on_objects.keys().any(|(resource, _)| resource == "workloads");
+    check(!touched, || format!("{:?}", writes.on_objects))
+}
+
+async fn who_takes_the_time_off_a_hold_keeps_the_job_stopped(stage: Stage) -> Outcome {
+    let mut spec = everywhere(suspend_after(1));
+    spec["rules"][0]["action"] = json!("RequeueJob");
+    spec["requeue"] = json!({"backoffBaseSeconds": 8});
+    stage.policy("gpu", spec).await?;
+    let _controller = stage.controller().await?;
+    let queued = stage.admitted("queued", &stage.missing()).await?;
+    let off = json!({"metadata": {"annotations": {"dislodge.dev/resume-at": null}}});
+    let id = stage.held(&queued, 60).await?;
+    stage.patch_workload(&queued, off.clone()).await?;
+    stage.create(&JobPlan::new("free", &stage.missing())).await?;
+    stage.job_when("free", 60, "held", |job| hold_of(job).is_some()).await?;
+    patch_job(&stage, "free", off).await?;
+    // They would have come back after 8 s.
+    tokio::time::sleep(QUIET + QUIET).await;
+    let workload = stage.tenant.workload_when(&queued, 5, "there", |_| true).await?;
+    let stays = workload.data["spec"]["active"] == json!(false)
+        && workload.annotations().get(HOLD) == Some(&id);
+    check(stays, || format!("it came back: {:?}", workload.annotations()))?;
+    let job = stage.job_when("free", 5, "there", |_| true).await?;
+    check(suspended(&job) && hold_of(&job).is_some(), || "the plain Job came back".to_owned())?;
+
+    stage.image("missing", Script::succeeds(Duration::from_millis(200)));
+    stage.annotate(stage.tenant.client(), &queued, RESUME, &id).await?;
+    stage.running(&queued, 60).await?;
+    Ok(())
+}
+
+async fn an_image_that_its_people_correct_on_the_pod_is_another_image(stage: Stage) -> Outcome {
+    stage.policy("gpu", suspend_after(3)).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    stage.failed_pulls(&stuck, 2, 60).await?;
+    let pod = stage.pod_when(&stuck, 5, "there", |_| true).await?;
+    let mended = Patch::Strategic(json!({"spec": {"containers": [
+        {"name": "main", "image": stage.good()}]}}));
+    let pods = stage.tenant.api::<Pod>();
+    pods.patch(&pod.name_any(), &PatchParams::default(), &mended).await?;
+    stage.running(&stuck, 60).await?;
+    stage
+        .policy_when("gpu", 30, "nothing failing", |p| p.data["status"]["failing"] == json!([]))
+        .await?;
+    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
+    check(!suspended(&job) && hold_of(&job).is_none(), || "it was stopped".to_owned())
 }

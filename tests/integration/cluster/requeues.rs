@@ -2,7 +2,7 @@
 
 use dislodge_sim::registry::Script;
 use dislodge_testbed::queues::is_true;
-use dislodge_testbed::{JobPlan, Quota};
+use dislodge_testbed::{JobPlan, Manifests, Quota};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 use kube::api::DeleteParams;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::actions::check;
 use super::stage::{HOLD, Stage, hold_of, suspend_after, suspended};
+use super::writes::Writes;
 use crate::Outcome;
 
 super::scenarios![
@@ -17,6 +18,7 @@ super::scenarios![
     a_job_that_fails_again_goes_back_until_its_returns_are_used_up,
     a_return_takes_nothing_from_work_that_runs,
     a_job_that_no_queue_manages_goes_and_comes_back,
+    what_kueue_preempts_is_kueue_s_until_it_has_quota_again,
 ];
 
 /// A policy that requeues after two failed pulls.
@@ -127,4 +129,42 @@ async fn a_job_that_no_queue_manages_goes_and_comes_back(stage: Stage) -> Outcom
     stage.running(&stuck, 60).await?;
     let job = stage.job_when("stuck", 5, "there", |_| true).await?;
     check(requeues(&job) == "1" && hold_of(&job).is_none(), || format!("{:?}", job.annotations()))
+}
+
+async fn what_kueue_preempts_is_kueue_s_until_it_has_quota_again(stage: Stage) -> Outcome {
+    let preempts = json!({"preemption": {"withinClusterQueue": "LowerPriority"}});
+    stage.tenant.queue("eager", Quota::slots(1).with(preempts)).await?;
+    let mut spec = suspend_after(3);
+    spec["queues"][0]["name"] = json!("eager");
+    stage.policy("gpu", spec).await?;
+    let controller = stage.controller().await?;
+    let class = format!("{}-urgent", stage.tenant.namespace());
+    let classes = json!({"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "WorkloadPriorityClass",
+        "metadata": {"name": class}, "value": 1000});
+    stage.tenant.apply(Manifests::from_objects(vec![classes])).await?;
+    let stuck = stage.create(&JobPlan::new("stuck", &stage.missing()).queue("eager")).await?;
+    stage.tenant.admitted(&stuck).await?;
+    stage.failed_pulls(&stuck, 1, 60).await?;
+    let label = json!({"metadata": {"labels": {"kueue.x-k8s.io/priority-class": class}}});
+    let urgent = JobPlan::new("urgent", &stage.good()).queue("eager").with(label);
+    let urgent = stage.create(&urgent).await?;
+    stage.running(&urgent, 60).await?;
+    let evicted = stage
+        .tenant
+        .workload_when(&stuck, 20, "evicted", |w| {
+            is_true(w, "Preempted") && !is_true(w, "QuotaReserved")
+        })
+        .await?;
+    let untouched =
+        evicted.data["spec"]["active"] != json!(false) && !evicted.annotations().contains_key(HOLD);
+    check(untouched, || format!("it was stopped as well: {:?}", evicted.annotations()))?;
+
+    stage.tenant.api::<Job>().delete("urgent", &DeleteParams::background()).await?;
+    stage.tenant.admitted(&stuck).await?;
+    stage.held(&stuck, 120).await?;
+    let writes = Writes::of(&stage, &[controller]).await?;
+    check(writes.on_objects.values().all(|count| *count == 1), || {
+        format!("{:?}", writes.on_objects)
+    })?;
+    check(writes.events == 1, || format!("{} Events", writes.events))
 }

@@ -6,10 +6,11 @@ use dislodge_sim::registry::{Fault, Pull, Runtime, Script};
 use dislodge_testbed::audit::Request;
 use dislodge_testbed::deadline::until;
 use kube::ResourceExt as _;
+use kube::api::DeleteParams;
 use serde_json::json;
 
 use super::actions::check;
-use super::stage::{Stage, hold_of, policy, suspend_after, suspended};
+use super::stage::{RESUME, Stage, hold_of, policy, suspend_after, suspended};
 use crate::Outcome;
 
 super::scenarios![
@@ -18,6 +19,8 @@ super::scenarios![
     an_image_that_appears_below_the_threshold_just_runs,
     an_unknown_cause_without_a_rule_is_only_reported,
     a_replica_that_does_not_hold_the_lease_counts_and_takes_over,
+    what_audit_would_have_stopped_and_starts_by_itself_is_counted,
+    a_policy_that_is_deleted_or_goes_to_audit_stops_nobody_and_its_holds_can_be_resumed,
 ];
 
 async fn audit_changes_nothing_but_our_own_status_events_and_lease(stage: Stage) -> Outcome {
@@ -137,4 +140,47 @@ async fn a_replica_that_does_not_hold_the_lease_counts_and_takes_over(stage: Sta
     };
     let (a, b) = (holds(leader.account().credential()), holds(standby.account().credential()));
     check((a, b) == (0, 1), || format!("writes on Workloads: {a} by the first, {b} by the second"))
+}
+
+async fn what_audit_would_have_stopped_and_starts_by_itself_is_counted(stage: Stage) -> Outcome {
+    stage.policy("gpu", policy("Audit", 1, 0)).await?;
+    let _controller = stage.controller().await?;
+    let late = stage.admitted("late", &stage.missing()).await?;
+    stage
+        .policy_when("gpu", 60, "audited", |p| p.data["status"]["audit"]["wouldHaveActed"] == 1)
+        .await?;
+    stage.image("missing", Script::succeeds(Duration::from_millis(200)));
+    stage.running(&late, 60).await?;
+    stage
+        .policy_when("gpu", 30, "told", |p| p.data["status"]["audit"]["laterStarted"] == 1)
+        .await?;
+    Ok(())
+}
+
+async fn a_policy_that_is_deleted_or_goes_to_audit_stops_nobody_and_its_holds_can_be_resumed(
+    stage: Stage,
+) -> Outcome {
+    stage.policy("gpu", suspend_after(3)).await?;
+    let _controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    stage.failed_pulls(&stuck, 2, 60).await?;
+    stage.policies().delete("gpu", &DeleteParams::default()).await?;
+    stage.failed_pulls(&stuck, 2, 120).await?;
+    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
+    check(!suspended(&job) && hold_of(&job).is_none(), || "no policy, and stopped".to_owned())?;
+
+    stage.policy("gpu", policy("Audit", 3, 0)).await?;
+    stage
+        .policy_when("gpu", 120, "audited", |p| p.data["status"]["audit"]["wouldHaveActed"] == 1)
+        .await?;
+    stage.policy("gpu", suspend_after(3)).await?;
+    let id = stage.held(&stuck, 120).await?;
+
+    // A hold outlives its policy.
+    stage.policies().delete("gpu", &DeleteParams::default()).await?;
+    stage.image("missing", Script::succeeds(Duration::from_millis(200)));
+    stage.annotate(stage.tenant.client(), &stuck, RESUME, &id).await?;
+    stage.running(&stuck, 60).await?;
+    let job = stage.job_when("stuck", 10, "resumed", |job| hold_of(job).is_none()).await?;
+    check(!suspended(&job), || "it runs and is suspended".to_owned())
 }

@@ -20,6 +20,12 @@ use crate::Outcome;
 /// The kubelet's shortest back-off (kubelet: `backOffPeriod` 10 s): the next pull begins no sooner
 /// after a failed one was published.
 const LEAST_BACK_OFF: u32 = 10;
+/// The safe moment, in seconds of the kubelet's; and what the API server's whole seconds and a
+/// request's way add to it.
+const SAFE_MOMENT: u32 = 5;
+const ON_THE_WAY: f64 = 1.2;
+/// Where the Lease of a controller lies that is there for the whole cluster.
+const HOME: &str = "dislodge-system";
 /// A write may be under way when a policy is switched.
 const UNDER_WAY: SignedDuration = SignedDuration::from_secs(2);
 
@@ -112,14 +118,16 @@ fn judge(log: &[Request]) -> (Vec<String>, [u32; 2]) {
 /// What the log has told so far.
 #[derive(Default)]
 struct Seen {
-    /// The namespace that a controller writes in, by its credential.
+    /// The namespace where a controller's Lease lies, by its credential.
     homes: BTreeMap<String, String>,
     /// The mode of each policy, by namespace and name.
     modes: BTreeMap<(String, String), String>,
-    /// When a policy of a namespace was last in mode Enforce.
-    enforced: BTreeMap<String, Timestamp>,
+    /// Until when a policy was in mode Enforce, by namespace and name.
+    enforced: BTreeMap<(String, String), Timestamp>,
     /// When a Pod's failed pull was last published, by namespace and name.
     failed: BTreeMap<(String, String), Timestamp>,
+    /// Containers whose newest status is a failed pull: it may be written again.
+    open: BTreeSet<(String, String, String)>,
     /// Pods whose image is bad without a pull: none can be running.
     unpullable: BTreeSet<(String, String)>,
     /// Who stopped an object last: whether it was Dislodge.
@@ -145,12 +153,11 @@ impl Seen {
     fn ours(&mut self, request: &Request, object: &Object) -> Option<String> {
         let (body, none) = (request.request_object.as_ref(), Value::Null);
         let body = body.unwrap_or(&none);
-        if object.resource != "leases"
-            && let Some(credential) = request.credential()
-        {
+        if let Some(credential) = request.credential() {
+            // Nobody writes before it leads.
             let home =
                 self.homes.entry(credential.to_owned()).or_insert_with(|| object.namespace.clone());
-            if *home != object.namespace {
+            if *home != object.namespace && home != HOME {
                 return Some(format!("a controller of {home} writes elsewhere"));
             }
         }
@@ -169,6 +176,7 @@ impl Seen {
                 }
                 match self.stopped.get(&key(object)) {
                     Some(true) => None,
+                    Some(false) if by_person => None,
                     _ => Some("what a person has stopped is resumed".to_owned()),
                 }
             }
@@ -178,11 +186,12 @@ impl Seen {
 
     fn stop(&self, request: &Request, object: &Object) -> Option<String> {
         let at = request.request_received_timestamp;
-        let enforced = self.enforced.get(&object.namespace);
-        if enforced.is_none_or(|last| at.duration_since(*last) > UNDER_WAY)
-            && !self.is_enforced(&object.namespace)
-        {
-            return Some("an action where no policy is in mode Enforce".to_owned());
+        let by = request.request_object.as_ref().and_then(|body| {
+            body.pointer("/metadata/annotations/dislodge.dev~1hold-policy").and_then(Value::as_str)
+        });
+        if !self.is_enforced(&object.namespace, by, at) {
+            let by = by.unwrap_or("any");
+            return Some(format!("an action where the policy ({by}) is not in mode Enforce"));
         }
         let pods = self.pods_of(object);
         if pods.iter().any(|pod| self.unpullable.contains(pod)) {
@@ -190,15 +199,23 @@ impl Seen {
         }
         let newest = pods.iter().filter_map(|pod| self.failed.get(pod)).max();
         let age = newest.map(|newest| at.duration_since(*newest).as_secs_f64());
-        let back_off = f64::from(LEAST_BACK_OFF * millis_per_second(&object.namespace)) / 1000.0;
+        let scaled =
+            |seconds: u32| f64::from(seconds * millis_per_second(&object.namespace)) / 1000.0;
+        let longest = scaled(LEAST_BACK_OFF).min(scaled(SAFE_MOMENT) + ON_THE_WAY);
         match age {
-            Some(age) if age < back_off => None,
+            Some(age) if age < longest => None,
             age => Some(format!("the newest failed pull is {age:?} s old, and another may run")),
         }
     }
 
-    fn is_enforced(&self, namespace: &str) -> bool {
-        self.modes.iter().any(|((of, _), mode)| of == namespace && mode == "Enforce")
+    /// Whether the policy of that name, or any where none is named, was in mode Enforce then.
+    fn is_enforced(&self, namespace: &str, name: Option<&str>, at: Timestamp) -> bool {
+        let is_it = |(of, policy): &(String, String)| {
+            of == namespace && name.is_none_or(|name| policy == name)
+        };
+        let late = |until: &Timestamp| at.duration_since(*until) <= UNDER_WAY;
+        self.modes.iter().any(|(policy, mode)| is_it(policy) && mode == "Enforce")
+            || self.enforced.iter().any(|(policy, until)| is_it(policy) && late(until))
     }
 
     /// The failing Pods that a stop can be about, by their names; all of the namespace where those
@@ -221,12 +238,13 @@ impl Seen {
 
     /// Any write that was done, also of ours: what does it tell? And what does it break?
     fn anybodys(&mut self, request: &Request, object: &Object) -> Option<String> {
-        let body = request.request_object.as_ref()?;
+        let (body, none) = (request.request_object.as_ref(), Value::Null);
+        let body = body.unwrap_or(&none);
         let of = (object.namespace.clone(), object.name.clone());
         match (object.resource.as_str(), object.subresource.as_str()) {
             ("imagepullpolicies", "") => {
-                if self.is_enforced(&object.namespace) {
-                    self.enforced.insert(object.namespace.clone(), request.stage_timestamp);
+                if self.modes.get(&of).is_some_and(|mode| mode == "Enforce") {
+                    self.enforced.insert(of.clone(), request.stage_timestamp);
                 }
                 if request.verb == "delete" {
                     self.modes.remove(&of);
@@ -234,26 +252,44 @@ impl Seen {
                     self.modes.insert(of, mode.to_owned());
                 }
             }
-            ("pods", "status") => {
-                let text = body.to_string();
-                if text.contains("ErrImagePull") {
-                    self.failed.insert(of, request.stage_timestamp);
-                } else if text.contains("InvalidImageName") || text.contains("ErrImageNeverPull") {
-                    self.unpullable.insert(of);
-                }
-            }
+            ("pods", "status") => self.status(&of, body, request.stage_timestamp),
             ("workloads", "status") => return self.preempts(request, body),
             (_, "") => {
-                if let Some(stop) = stops(object, body) {
-                    let ours = request.user_agent.starts_with("dislodge/");
-                    if stop {
-                        self.stopped.insert(key(object), ours);
-                    }
+                let ours = request.user_agent.starts_with("dislodge/");
+                let annotations = body["metadata"]["annotations"].as_object();
+                let keeps = annotations.and_then(|all| all.get("dislodge.dev/resume-at"));
+                if stops(object, body) == Some(true) {
+                    self.stopped.insert(key(object), ours);
+                } else if !ours && keeps.is_some_and(Value::is_null) {
+                    // Whoever takes the time away wants it to stay stopped.
+                    self.stopped.insert(key(object), false);
                 }
             }
             _ => {}
         }
         None
+    }
+
+    /// A Pod's status: which of its containers have just failed to get their image? The words of a
+    /// back-off's message tell nothing of that.
+    fn status(&mut self, of: &(String, String), body: &Value, at: Timestamp) {
+        for field in ["initContainerStatuses", "containerStatuses"] {
+            for container in body["status"][field].as_array().into_iter().flatten() {
+                let name = container["name"].as_str().unwrap_or_default().to_owned();
+                let which = (of.0.clone(), of.1.clone(), name);
+                match container["state"]["waiting"]["reason"].as_str() {
+                    Some("ErrImagePull") => {
+                        if self.open.insert(which) {
+                            self.failed.insert(of.clone(), at);
+                        }
+                    }
+                    Some("InvalidImageName" | "ErrImageNeverPull") => {
+                        self.unpullable.insert(of.clone());
+                    }
+                    _ => drop(self.open.remove(&which)),
+                }
+            }
+        }
     }
 
     /// Kueue preempts work: for something that Dislodge let go by itself?
@@ -284,7 +320,12 @@ fn millis_per_second(namespace: &str) -> u32 {
 pub(crate) fn each_rule_catches_what_it_forbids() -> Outcome {
     let policy =
         |mode: &str| line(0, "kubectl", "imagepullpolicies", "", &json!({"spec": {"mode": mode}}));
-    let failed = line(1, "kubelet", "pods", "status", &json!({"why": "ErrImagePull"}));
+    let waits = |second, reason: &str| {
+        let waiting = json!({"waiting": {"reason": reason, "message": "ErrImagePull: gone"}});
+        let body = json!({"status": {"containerStatuses": [{"name": "main", "state": waiting}]}});
+        line(second, "kubelet", "pods", "status", &body)
+    };
+    let failed = waits(1, "ErrImagePull");
     let stop = |second, agent| line(second, agent, "workloads", "", &lever(false));
     let back = line(3, "dislodge/1", "workloads", "", &lever(true));
     let preempted = line(
@@ -295,7 +336,20 @@ pub(crate) fn each_rule_catches_what_it_forbids() -> Outcome {
         &json!({"status": {"conditions":
         [{"type": "Preempted", "status": "True", "message": "to accommodate (UID: u)"}]}}),
     );
-    let cases: [(&str, Vec<Value>, &[&str]); 6] = [
+    let deleted = {
+        let mut line = line(2, "kubectl", "imagepullpolicies", "", &Value::Null);
+        line["verb"] = json!("delete");
+        line
+    };
+    let keeps = line(
+        2,
+        "kubectl",
+        "workloads",
+        "",
+        &json!({"metadata": {"annotations":
+        {"dislodge.dev/resume-at": null}}}),
+    );
+    let cases: [(&str, Vec<Value>, &[&str]); 9] = [
         (
             "as it should be",
             vec![policy("Enforce"), failed.clone(), stop(2, "dislodge/1"), back.clone()],
@@ -303,6 +357,27 @@ pub(crate) fn each_rule_catches_what_it_forbids() -> Outcome {
         ),
         ("in Audit", vec![policy("Audit"), failed.clone(), stop(2, "dislodge/1")], &["Enforce"]),
         ("late", vec![policy("Enforce"), failed.clone(), stop(4, "dislodge/1")], &["failed pull"]),
+        (
+            "late, while the back-off is written again",
+            vec![
+                policy("Enforce"),
+                failed.clone(),
+                waits(2, "ImagePullBackOff"),
+                waits(4, "ImagePullBackOff"),
+                stop(4, "dislodge/1"),
+            ],
+            &["failed pull"],
+        ),
+        (
+            "long after its policy was deleted",
+            vec![policy("Enforce"), deleted, waits(9, "ErrImagePull"), stop(9, "dislodge/1")],
+            &["Enforce"],
+        ),
+        (
+            "a return that a person has called off",
+            vec![policy("Enforce"), failed.clone(), stop(2, "dislodge/1"), keeps, back.clone()],
+            &["person"],
+        ),
         ("never failed", vec![policy("Enforce"), stop(2, "dislodge/1")], &["failed pull"]),
         (
             "a person's stop",

@@ -43,7 +43,7 @@ fn a_pod_that_comes_back_from_a_foreign_phase_goes_on_counting_and_counts_nothin
 }
 
 /// A new process with a checkpoint of two failed pulls, whose first list shows the Pod like this.
-fn restarted(spec: Value, container: Value) -> Stage {
+fn restarted(spec: &Value, container: Value) -> Stage {
     restarted_from(&json!({"state": "Counting"}), spec, container, ORDERS[0])
 }
 
@@ -55,7 +55,7 @@ const ORDERS: [[&str; 4]; 4] = [
     ["policy", "workload", "job", "pod"],
 ];
 
-fn restarted_from(standing: &Value, spec: Value, container: Value, order: [&str; 4]) -> Stage {
+fn restarted_from(standing: &Value, spec: &Value, container: Value, order: [&str; 4]) -> Stage {
     let mut stage = Stage::unsynced();
     stage.lead();
     let kinds = crate::input::Kind::ALL;
@@ -87,7 +87,7 @@ fn restarted_from(standing: &Value, spec: Value, container: Value, order: [&str;
 #[test]
 fn after_a_restart_the_count_goes_on_from_the_checkpoint() {
     let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": ""}});
-    let mut stage = restarted(enforce(3), waiting);
+    let mut stage = restarted(&enforce(3), waiting);
     let effects = stage.answer(Outcome::Applied);
     assert!(short(&effects).is_empty());
     stage.wait(20);
@@ -115,7 +115,7 @@ fn a_checkpoint_outlives_a_list_that_shows_no_failure_and_not_one_that_shows_suc
     ] {
         for order in ORDERS {
             let counting = json!({"state": "Counting"});
-            let mut stage = restarted_from(&counting, enforce(100), container.clone(), order);
+            let mut stage = restarted_from(&counting, &enforce(100), container.clone(), order);
             stage.pod(POD, "ErrImagePull", MISSING);
             assert_eq!(failed_pulls(&stage), then, "listed as {container}: {order:?}");
         }
@@ -204,7 +204,7 @@ fn what_audit_would_have_done_is_known_after_a_restart() {
         for order in ORDERS {
             let mut spec = enforce(10);
             spec["mode"] = json!("Audit");
-            let mut stage = restarted_from(standing, spec, first.clone(), order);
+            let mut stage = restarted_from(standing, &spec, first.clone(), order);
             if let Some(state) = later {
                 let pod = stage.pod_object(POD, state.clone());
                 stage.give(Input::Pod(Change::Seen(pod)));

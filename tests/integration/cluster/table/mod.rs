@@ -15,14 +15,25 @@ mod writes;
 
 use super::stage::Stage;
 use crate::Outcome;
-use row::Row;
+use row::{Row, Trouble};
 
-/// The rows, by their names as tests.
-pub(super) fn all() -> impl Iterator<Item = (String, Row)> {
-    rows::ROWS.iter().map(|row| (row.name(), *row))
+/// The rows, by their names as tests, each with the trouble that it is about.
+pub(super) fn all() -> impl Iterator<Item = (String, (Row, Trouble))> {
+    rows::ROWS.iter().map(|row| (row.name(), (*row, row.trouble())))
+}
+
+/// All other rows with each trouble: they take long, and are played when they are asked for.
+pub(super) fn troubled() -> impl Iterator<Item = (String, (Row, Trouble))> {
+    let calm = rows::ROWS.iter().filter(|row| row.trouble() == Trouble::None);
+    calm.flat_map(|row| {
+        Trouble::BOTH.map(|trouble| {
+            let name = format!("{}_{}", row.name(), format!("{trouble:?}").to_lowercase());
+            (name, (*row, trouble))
+        })
+    })
 }
 
 /// Plays one row.
-pub(super) async fn play(row: Row, stage: Stage) -> Outcome {
-    row.play(stage).await
+pub(super) async fn play((row, trouble): (Row, Trouble), stage: Stage) -> Outcome {
+    row.play(trouble, stage).await
 }

@@ -1,6 +1,7 @@
 //! One row: what it is made of, and how it is played.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 
 use dislodge_sim::registry::{Counted, Fault, Pull, Runtime, Script};
@@ -111,6 +112,28 @@ pub(in crate::cluster) enum Moment {
     Ignored,
     /// The policy is paused.
     Paused,
+    /// The rule spares jobs with a container that runs.
+    Spared,
+}
+
+/// A row that is killed is so within this time after its last failed pull.
+const KILLED_WITHIN: u64 = 2500;
+
+/// What happens to the controllers of a row, whatever it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cluster) enum Trouble {
+    /// Nothing.
+    None,
+    /// It is killed at some moment after the failed pull that reaches the threshold, and started
+    /// again.
+    Killed,
+    /// Two believe to lead.
+    TwoLeaders,
+}
+
+impl Trouble {
+    /// Both, for rows that are not about them.
+    pub(super) const BOTH: [Self; 2] = [Self::Killed, Self::TwoLeaders];
 }
 
 /// How a row has to end.
@@ -161,8 +184,24 @@ impl Row {
         name
     }
 
+    /// The trouble that the row is about.
+    pub(super) fn trouble(&self) -> Trouble {
+        match self.4 {
+            Moment::Killed => Trouble::Killed,
+            Moment::TwoLeaders => Trouble::TwoLeaders,
+            _ => Trouble::None,
+        }
+    }
+
+    /// When its controller is killed: another moment for each row, and the same in each run.
+    fn killed_after(&self) -> Duration {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.name().hash(&mut hasher);
+        Duration::from_millis(hasher.finish() % KILLED_WITHIN)
+    }
+
     /// Plays it.
-    pub(super) async fn play(self, stage: Stage) -> Outcome {
+    pub(super) async fn play(self, trouble: Trouble, stage: Stage) -> Outcome {
         let Self(kind, queue, _, _, moment, end) = self;
         stage.tenant.queue(QUEUE, Quota::slots(kind.pods())).await?;
         stage.policy("row", self.policy()).await?;
@@ -174,7 +213,7 @@ impl Row {
         if moment != Moment::Late {
             controllers.push(controller(&stage, "a", LEASE).await?);
         }
-        if moment == Moment::TwoLeaders {
+        if trouble == Trouble::TwoLeaders {
             controllers.push(controller(&stage, "b", SECOND_LEASE).await?);
         }
         let owner = self.submit(&stage).await?;
@@ -183,21 +222,21 @@ impl Row {
             let plan = JobPlan::new(NEXT, &stage.good()).queue(QUEUE).pods(kind.pods());
             stage.create(&plan).await?;
         }
-        match moment {
-            Moment::Late => {
-                failed_pulls(&stage, 2).await?;
-                controllers.push(controller(&stage, "a", LEASE).await?);
-            }
-            Moment::Killed => {
-                failed_pulls(&stage, 2).await?;
-                if let Some(controller) = controllers.pop() {
-                    controller.kill().await;
-                    let controller = controller.restart().await?;
-                    controller.ready(60).await?;
-                    controllers.push(controller);
-                }
-            }
-            _ => {}
+        if moment == Moment::Late || trouble == Trouble::Killed {
+            failed_pulls(&stage, self.windows()).await?;
+        }
+        if moment == Moment::Late {
+            controllers.push(controller(&stage, "a", LEASE).await?);
+        }
+        if trouble == Trouble::Killed
+            && let Some(controller) = controllers.pop()
+        {
+            // The one place where a row waits by the clock: the moment is what is tried.
+            tokio::time::sleep(self.killed_after()).await;
+            controller.kill().await;
+            let controller = controller.restart().await?;
+            controller.ready(60).await?;
+            controllers.push(controller);
         }
         // There is no watch for all of it together.
         let started = tokio::time::Instant::now();
@@ -214,7 +253,16 @@ impl Row {
         tokio::time::sleep(STAYS).await;
         let seen = State::read(&stage, &self, &owner).await?;
         seen.check(&self).map_err(|why| format!("it did not stay {end:?}: {why}"))?;
-        writes::check(&stage, &self, &controllers).await
+        writes::check(&stage, &self, trouble, &controllers).await
+    }
+
+    /// How many failed pulls the threshold takes.
+    fn windows(&self) -> u32 {
+        match (self.3, self.4) {
+            (Cause::InvalidReference, _) => 0,
+            (_, Moment::First | Moment::Slow) => 1,
+            _ => 2,
+        }
     }
 
     fn policy(self) -> Value {
@@ -228,11 +276,12 @@ impl Row {
             Moment::Slow => json!({"failedPulls": 1, "failingSeconds": 2}),
             _ => json!({"failedPulls": 2}),
         };
+        let peers = if moment == Moment::Spared { "Spare" } else { "Stop" };
         json!({
             "mode": if moment == Moment::Audit { "Audit" } else { "Enforce" },
             "queues": queues,
             "rules": [{"name": "row", "causes": [format!("{cause:?}")], "threshold": threshold,
-                       "action": format!("{action:?}"), "runningPeers": "Stop"}],
+                       "action": format!("{action:?}"), "runningPeers": peers}],
             "requeue": {"backoffBaseSeconds": 600},
         })
     }
@@ -328,7 +377,7 @@ async fn failed_pulls(stage: &Stage, windows: u32) -> Outcome {
             *count += u32::from(now && !*open);
             *open = now;
         }
-        counted.values().any(|(count, _)| *count >= windows).then_some(())
+        (windows == 0 || counted.values().any(|(count, _)| *count >= windows)).then_some(())
     }))
     .await?;
     Ok(())

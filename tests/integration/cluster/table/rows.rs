@@ -15,7 +15,7 @@ use super::row::End::{
     Ended, Failed, FailedByAuthor, Reported, Requeued, Runs, Suspended, Untouched, Waits,
 };
 use super::row::Moment::{
-    Audit, First, Ignored, Killed, Late, Paused, Slow, Threshold, TwoLeaders,
+    Audit, First, Ignored, Killed, Late, Paused, Slow, Spared, Threshold, TwoLeaders,
 };
 use super::row::Queue::{Kueue, Nobody};
 
@@ -140,4 +140,7 @@ pub(super) const ROWS: &[Row] = &[
     Row(Job, Kueue, RequeueJob, NotFound, Paused, Waits("Paused")),
     Row(JobSet, Nobody, FailJob, NotFound, Paused, Waits("Paused")),
     Row(Group, Kueue, FailJob, NotFound, Paused, Waits("Paused")),
+    // A rule that spares jobs with a container that runs.
+    Row(JobSets, Kueue, SuspendJob, NotFound, Spared, Reported("PeersRunning")),
+    Row(JobSet, Kueue, SuspendJob, NotFound, Spared, Suspended),
 ];
