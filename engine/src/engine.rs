@@ -156,6 +156,9 @@ impl Engine {
         let mut effects = Vec::new();
         self.take(input, now);
         self.pass_deadlines(now);
+        for policy in self.dirty_policies.clone() {
+            self.close_quiet(&policy, now); // before its jobs are decided
+        }
         for job in std::mem::take(&mut self.dirty_jobs) {
             self.decide(job, now, &mut effects);
         }

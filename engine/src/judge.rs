@@ -64,9 +64,9 @@ pub fn judge<'a>(
 ) -> Option<Verdict<'a>> {
     let cause = runs.newest_cause()?;
     let Some(rule) = rules.iter().find(|rule| rule.causes.contains(&cause)) else {
-        return runs.newest(&[cause]).map(|run| Verdict::NoRule(evidence(run)));
+        return runs.newest_of(&[cause]).map(|run| Verdict::NoRule(evidence(run)));
     };
-    let evidence = evidence(runs.newest(&rule.causes)?);
+    let evidence = evidence(runs.newest_of(&rule.causes)?);
     let wanted = Duration::from_secs(u64::from(rule.threshold.failing_seconds));
     let (reached, due) = match once {
         Some(once) => {

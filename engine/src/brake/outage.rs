@@ -73,6 +73,8 @@ struct Registry {
     repositories: Tally<Arc<str>>,
     /// The newest failure that counts.
     noted: Timestamp,
+    /// The newest sign that it answers.
+    proved: Option<Timestamp>,
     /// The breakers that are open, by the policy's name.
     open: BTreeMap<String, Opening>,
 }
@@ -86,8 +88,8 @@ struct Opening {
 impl Outages {
     /// A pull has failed. Only a job's first failure counts, and with a cause of the image or its
     /// credentials only a repository's first; any later one says that the registry still fails.
-    /// After a restart, `at` is to be the first failure that is known, as a checkpoint has it, and
-    /// not the moment when it was read.
+    /// `began` is the first failure that is known, as a checkpoint has it, or the first since the
+    /// registry was last back; `at` is this one.
     ///
     /// Returns whether it is a first one, so that the jobs of this host are to be decided anew.
     pub fn failed(
@@ -97,7 +99,7 @@ impl Outages {
         job: Uid,
         repository: &str,
         cause: Cause,
-        at: Timestamp,
+        (began, at): (Timestamp, Timestamp),
     ) -> bool {
         let Some(by) = counted_by(cause) else { return false };
         if !self.namespaces.contains_key(namespace) {
@@ -107,10 +109,12 @@ impl Outages {
         let keep = known.keep();
         let registry = known.registry(host, at);
         registry.noted = registry.noted.max(at);
-        registry.failing.note(job, at, keep);
+        registry.failing.note(job, began, keep);
         match by {
+            // What passes by itself was not there before it was noted: a policy that is made during
+            // an outage has to see it.
             By::Job => registry.jobs.note(job, at, keep),
-            By::Repository => registry.repositories.note(Arc::from(repository), at, keep),
+            By::Repository => registry.repositories.note(Arc::from(repository), began, keep),
         }
     }
 
@@ -150,6 +154,7 @@ impl Outages {
         let Some(registry) = known.filter(|_| proof.had_failed || proof.always) else {
             return Vec::new();
         };
+        registry.proved = registry.proved.max(Some(at));
         let mut closed = Vec::new();
         registry.open.retain(|policy, opening| {
             let stays = opening.since >= at;
@@ -211,7 +216,8 @@ impl Outages {
         open.into_iter()
     }
 
-    /// Opens the breakers that an earlier life had open. They get a whole time of quiet from now on.
+    /// Opens the breakers that an earlier life, or the leader before, had open, but for those whose
+    /// registry was seen to answer since. They get a whole time of quiet from now on.
     pub fn restore(&mut self, policy: &Key, outages: &[OpenOutage], now: Now) {
         if outages.is_empty() {
             return;
@@ -219,6 +225,9 @@ impl Outages {
         let namespace = self.namespaces.entry(policy.namespace.clone()).or_default();
         for outage in outages {
             let registry = namespace.registry(&outage.host, now.wall);
+            if registry.proved.is_some_and(|proved| proved > outage.since_time) {
+                continue;
+            }
             registry.noted = registry.noted.max(now.wall);
             let since = outage.since_time.min(now.wall);
             let opening = Opening { since, jobs: outage.distinct_jobs };
@@ -226,13 +235,11 @@ impl Outages {
         }
     }
 
-    /// The policy is gone. With the last one goes what was counted.
+    /// The policy is gone. Its breakers stay as they are for one of the same name that comes in its
+    /// place; without any policy and open breaker goes what was counted.
     pub fn forget_policy(&mut self, policy: &Key) {
         let Some(namespace) = self.namespaces.get_mut(&policy.namespace) else { return };
         namespace.windows.remove(&policy.name);
-        for registry in namespace.hosts.values_mut() {
-            registry.open.remove(&policy.name);
-        }
         if namespace.windows.is_empty() && namespace.hosts.values().all(|r| r.open.is_empty()) {
             self.namespaces.remove(&policy.namespace);
         }
@@ -261,6 +268,11 @@ impl Namespace {
     fn registry(&mut self, host: &str, at: Timestamp) -> &mut Registry {
         if !self.hosts.contains_key(host) {
             let keep = self.keep();
+            for registry in self.hosts.values_mut() {
+                // Of a policy that does not come back.
+                let is_quiet = at.duration_since(registry.noted) > keep;
+                registry.open.retain(|name, _| !is_quiet || self.windows.contains_key(name));
+            }
             self.hosts.retain(|_, registry| !registry.is_idle(at, keep));
             if self.hosts.len() >= MOST_HOSTS {
                 let rank = |registry: &Registry| (!registry.open.is_empty(), registry.noted);
@@ -281,6 +293,7 @@ impl Registry {
             jobs: Tally::default(),
             repositories: Tally::default(),
             noted: at,
+            proved: None,
             open: BTreeMap::new(),
         }
     }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::brake::{Proof, State, counts, repository};
 use crate::cause::Class;
 use crate::engine::{Due, Engine};
@@ -48,10 +46,10 @@ impl Engine {
             let Some(row) = self.index.pod(pod) else { return };
             // What is found bad without a pull tells nothing of a registry: none was asked.
             let track = row.history.track(image).filter(|track| track.once.is_none());
-            let runs = track.map(|track| &track.runs);
-            let Some((cause, first)) = runs.and_then(|r| r.newest_cause().zip(r.first())) else {
-                continue;
-            };
+            let Some(track) = track else { continue };
+            let newest = track.runs.newest();
+            let Some((newest, first)) = newest.zip(track.began()) else { continue };
+            let cause = newest.cause;
             // When a Pod that a list showed first began to fail, nobody knows: it may have been
             // failing for days. Causes that don't pass by themselves count from its creation, so that
             // old mistakes don't look like an outage of today.
@@ -61,7 +59,8 @@ impl Engine {
                 first
             };
             let (host, repository) = (registry_host(image), repository(image));
-            if self.outages.failed(namespace, host, job, repository, cause, began) {
+            let times = (began, newest.last);
+            if self.outages.failed(namespace, host, job, repository, cause, times) {
                 self.assess_all(namespace, host, now);
             }
         }
@@ -98,10 +97,11 @@ impl Engine {
         pod: Uid,
         seen: &Observation<'_>,
         (pulled, failed): (&[Arc<str>], &Failed),
-        at: Timestamp,
     ) {
         for image in pulled {
-            let always = seen.images.iter().any(|i| i.image == &**image && i.always);
+            let Some(shown) = seen.images.iter().find(|i| i.image == &**image) else { continue };
+            // Since when the image has been on the node for sure, however late that is known.
+            let (always, Some(at)) = (shown.always, shown.started) else { continue };
             let proof = Proof { had_failed: failed.contains(image), always };
             let host = registry_host(image);
             for policy in self.outages.pulled(namespace, host, proof, at) {
@@ -113,13 +113,14 @@ impl Engine {
         }
     }
 
-    /// A policy's breaker has closed: see [`crate::record::Track::registry_is_back`].
+    /// A policy's breaker has closed: see [`crate::record::Track::registry_is_back`]. Also for jobs
+    /// of which it is not known right now who governs them.
     pub(super) fn registry_is_back(&mut self, policy: &Key, host: &str) {
         self.mark_namespace(&policy.namespace);
         let jobs = self.index.jobs().map(|(uid, _)| uid);
         let governed = jobs.filter(|uid| {
             self.index.namespace_of(*uid) == Some(&*policy.namespace)
-                && self.governing(*uid).is_some_and(|governing| governing.policy == *policy)
+                && self.governing(*uid).is_none_or(|governing| governing.policy == *policy)
         });
         for job in governed.collect::<Vec<Uid>>() {
             let pods: Vec<Uid> = self.index.pods_of(job).map(|(uid, _)| uid).collect();

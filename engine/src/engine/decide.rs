@@ -140,7 +140,9 @@ impl Engine {
                 }
                 Verdict::NoRule(_) => 0,
             };
-            let outage = self.is_down(&policy, uid, &image.image, now);
+            // What is found bad without a pull needs no registry.
+            let asks = image.track.once.is_none();
+            let outage = asks && self.is_down(&policy, uid, &image.image, now);
             let situation = Situation {
                 node_local,
                 outage,

@@ -258,8 +258,7 @@ impl Engine {
         }
         // What a list shows on a node may have been there for long.
         if !arrival.listed {
-            let at = arrival.wrote.unwrap_or(now.wall);
-            self.note_pulled(namespace, uid, seen, (&pulled, &failed), at);
+            self.note_pulled(namespace, uid, seen, (&pulled, &failed));
         }
     }
 

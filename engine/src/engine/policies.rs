@@ -57,6 +57,22 @@ impl Counters {
         Self { actions: status.actions, audit: status.audit, recent: status.recent_actions.clone() }
     }
 
+    /// Both count the same: the higher count has seen more.
+    fn merge(&mut self, other: Self) {
+        let (own, theirs) = (&mut self.actions, other.actions);
+        own.failed = own.failed.max(theirs.failed);
+        own.suspended = own.suspended.max(theirs.suspended);
+        own.requeued = own.requeued.max(theirs.requeued);
+        own.reported = own.reported.max(theirs.reported);
+        let (own, theirs) = (&mut self.audit, other.audit);
+        own.would_have_acted = own.would_have_acted.max(theirs.would_have_acted);
+        own.later_started = own.later_started.max(theirs.later_started);
+        let newest = |recent: &[RecentAction]| recent.first().map(|action| action.time);
+        if newest(&other.recent) > newest(&self.recent) {
+            self.recent = other.recent;
+        }
+    }
+
     fn remember(&mut self, action: RecentAction) {
         self.recent.insert(0, action);
         self.recent.truncate(MOST_RECENT);
@@ -75,8 +91,9 @@ impl Engine {
             Some(state) if state.uid == policy.metadata.uid => {
                 state.written = policy.status.clone();
                 if !leads {
-                    // Whoever leads counts; a standby takes the leader's word.
-                    state.counters = Counters::read(&policy.status);
+                    // Whoever leads counts; a standby takes the leader's word, and a leader that has
+                    // lost its lease for a moment keeps what it has yet to write.
+                    state.counters.merge(Counters::read(&policy.status));
                 }
                 state.policy = policy;
             }
@@ -116,6 +133,9 @@ impl Engine {
             let failing = state.written.failing.clone();
             self.outages.restore(&key, &state.written.outages, now);
             self.remember_reports(&failing);
+        }
+        if self.is_synced() {
+            self.settle_audited();
         }
     }
 

@@ -28,7 +28,6 @@ impl Engine {
         if !self.may_act(now) {
             return;
         }
-        self.close_quiet(key, now);
         let Some(state) = self.policy_states.get(key) else { return };
         if state.writing.is_some() || state.slots.under_way.is_some() {
             return; // the outcome brings us back
@@ -63,7 +62,7 @@ impl Engine {
     }
 
     /// Breakers of a policy whose registries nobody asks any more close by themselves.
-    fn close_quiet(&mut self, key: &Key, now: Now) {
+    pub(super) fn close_quiet(&mut self, key: &Key, now: Now) {
         let Some(limits) = self.policies.get(key).map(|policy| policy.outage) else { return };
         for host in self.outages.close_quiet(key, &limits, now) {
             self.registry_is_back(key, &host);

@@ -28,7 +28,7 @@ pub use job_set::{JobSet, JobSetSpec, JobSetStatus, JobTemplate, ReplicatedJob};
 pub use meta::{Condition, Key, Meta, OwnerReference};
 pub use node::{Node, NodeStatus};
 pub use pod::{
-    Container, ContainerState, ContainerStatus, Empty, ImageVolume, Pod, PodSpec, PodStatus,
+    Container, ContainerState, ContainerStatus, ImageVolume, Pod, PodSpec, PodStatus, Started,
     Volume, VolumeMount, Waiting,
 };
 pub use policy::Policy;

@@ -1,5 +1,6 @@
 //! Pods: which images they name and what their containers say.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Meta, decode};
@@ -126,15 +127,25 @@ pub struct ContainerState {
     /// It waits, for this reason.
     pub waiting: Option<Waiting>,
     /// It runs.
-    pub running: Option<Empty>,
+    pub running: Option<Started>,
     /// It has ended.
-    pub terminated: Option<Empty>,
+    pub terminated: Option<Started>,
 }
 
-/// Stands for an object of which only the presence matters.
+impl ContainerState {
+    /// When it started, where it has.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.running.or(self.terminated)?.started_at
+    }
+}
+
+/// What is read of a container that runs or has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Empty {}
+#[serde(rename_all = "camelCase", default)]
+pub struct Started {
+    /// When it started; absent where it never has.
+    pub started_at: Option<Timestamp>,
+}
 
 /// Why a container waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

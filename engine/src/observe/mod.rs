@@ -7,6 +7,7 @@
 mod reason;
 mod reference;
 
+use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use crate::cause::Cause;
@@ -41,6 +42,8 @@ pub struct ImageSeen<'p> {
     pub standing: Standing,
     /// Some container of it has `imagePullPolicy: Always`: that it started proves a pull.
     pub always: bool,
+    /// When a container of it started last, by the node's clock, as far as the status says.
+    pub started: Option<Timestamp>,
 }
 
 /// How an image stands in a Pod. Where containers share an image, the first of these that
@@ -159,6 +162,7 @@ impl<'p> Observation<'p> {
         let images = volumes.clone().filter_map(|volume| volume.image.as_ref());
         let (about, standing) = reason::read(container, images, status, blocked);
         let name = container.name.as_str();
+        let started = status.and_then(|status| status.state.started());
         for volume in volumes {
             let mounted = container.volume_mounts.iter().any(|mount| mount.name == volume.name);
             let Some(volume) = volume.image.as_ref() else { continue };
@@ -177,20 +181,27 @@ impl<'p> Observation<'p> {
             } else {
                 Standing::Wanted
             };
-            self.put(&volume.reference, name, its, volume.pull_policy == "Always");
+            self.put(&volume.reference, name, its, (volume.pull_policy == "Always", started));
         }
         let own = if about == container.image { standing } else { Standing::Blocked };
-        self.put(&container.image, name, own, container.image_pull_policy == "Always");
+        self.put(&container.image, name, own, (container.image_pull_policy == "Always", started));
     }
 
-    fn put(&mut self, image: &'p str, container: &'p str, standing: Standing, always: bool) {
+    fn put(
+        &mut self,
+        image: &'p str,
+        container: &'p str,
+        standing: Standing,
+        (always, started): (bool, Option<Timestamp>),
+    ) {
         if let Some(known) = self.images.iter_mut().find(|known| known.image == image) {
             known.always |= always;
+            known.started = known.started.max(started);
             if standing.rank() < known.standing.rank() {
                 (known.standing, known.container) = (standing, container);
             }
         } else {
-            self.images.push(ImageSeen { image, container, standing, always });
+            self.images.push(ImageSeen { image, container, standing, always, started });
         }
     }
 }

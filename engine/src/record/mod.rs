@@ -10,5 +10,5 @@ mod vacated;
 
 pub use pod::{Arrival, Closed, PodHistory};
 pub use runs::{Run, Runs};
-pub use track::{Once, Step, Track};
+pub use track::{Once, SinceOutage, Step, Track};
 pub use vacated::{Place, Vacated};

@@ -93,7 +93,7 @@ impl PodHistory {
                     track.inherit(inherited);
                 }
                 (track.opened, track.skewed) = (None, false);
-                track.since_outage = track.since_outage.map(|since| since.saturating_add(1));
+                track.failed_again(at);
                 if window {
                     let prompt = track.windows > 0 || self.is_prompt(seen, now, timing);
                     track.windows = track.windows.saturating_add(1);

@@ -74,11 +74,16 @@ impl Runs {
 
     /// The cause of the newest.
     pub fn newest_cause(&self) -> Option<Cause> {
-        self.0.last().map(|run| run.cause)
+        self.newest().map(|run| run.cause)
+    }
+
+    /// The newest run.
+    pub fn newest(&self) -> Option<Run> {
+        self.0.last().copied()
     }
 
     /// The newest consecutive ones with these causes, as one run with the newest cause.
-    pub fn newest(&self, causes: &[Cause]) -> Option<Run> {
+    pub fn newest_of(&self, causes: &[Cause]) -> Option<Run> {
         let mut suffix = self.0.iter().rev().take_while(|run| causes.contains(&run.cause));
         let newest = *suffix.next()?;
         Some(suffix.fold(newest, |sum, run| Run {
@@ -131,7 +136,7 @@ mod tests {
             (&[NotFound], None, 0),
             (&[Unknown, RateLimited, NotFound], Some(4), 0),
         ] {
-            let run = runs.newest(causes);
+            let run = runs.newest_of(causes);
             assert_eq!(run.map(|r| r.failed_pulls), pulls, "{causes:?}");
             assert!(run.is_none_or(|r| r.first == at(first) && r.last == at(70)), "{causes:?}");
         }

@@ -23,9 +23,18 @@ pub struct Track {
     pub skewed: bool,
     /// Windows of the image that were counted in this very Pod.
     pub windows: u32,
-    /// Where its registry was down and has come back while this was counted: the failed pulls since
-    /// then. A restart forgets it, and one of them is enough again.
-    pub since_outage: Option<u32>,
+    /// Where its registry was down and has come back while this was counted: what failed since. A
+    /// restart forgets it, and one failed pull is enough again.
+    pub since_outage: Option<SinceOutage>,
+}
+
+/// The failed pulls of an image since its registry has come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SinceOutage {
+    /// How many.
+    pub failed_pulls: u32,
+    /// The first of them.
+    pub first: Option<Timestamp>,
 }
 
 /// After an outage an image has to fail so often again, whatever was counted before: the first
@@ -148,14 +157,28 @@ impl Track {
         if self.runs.is_empty() {
             self.forgive();
         } else {
-            (self.opened, self.since_outage) = (None, Some(0));
+            (self.opened, self.since_outage) = (None, Some(SinceOutage::default()));
         }
     }
 
     /// Whether what was counted may be acted on: after an outage so many failed pulls as the rule
     /// wants, and two at most, are to be newer than it.
     pub fn is_confirmed(&self, wanted: u32) -> bool {
-        self.once.is_some() || self.since_outage.is_none_or(|since| since >= wanted.min(AGAIN))
+        let again = |since: SinceOutage| since.failed_pulls >= wanted.min(AGAIN);
+        self.once.is_some() || self.since_outage.is_none_or(again)
+    }
+
+    /// When it began to fail: for the first time that is known, or again after an outage.
+    pub fn began(&self) -> Option<Timestamp> {
+        self.since_outage.map_or_else(|| self.runs.first(), |since| since.first)
+    }
+
+    /// One more failed pull was counted, published at this time.
+    pub fn failed_again(&mut self, at: Timestamp) {
+        if let Some(since) = &mut self.since_outage {
+            since.failed_pulls = since.failed_pulls.saturating_add(1);
+            since.first.get_or_insert(at);
+        }
     }
 
     /// Whether there is anything to remember.

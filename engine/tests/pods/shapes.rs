@@ -93,7 +93,13 @@ fn each_shape_of_a_pod_counts_what_it_should() {
             let run = Run { cause, failed_pulls: known, first: second(0), last: second(70) };
             let mut shown = Observation::default();
             let standing = Standing::Wanted;
-            shown.images.push(ImageSeen { image: &image, container: "", standing, always: false });
+            shown.images.push(ImageSeen {
+                image: &image,
+                container: "",
+                standing,
+                always: false,
+                started: None,
+            });
             history.restore(&shown, 0, Runs::of(run));
         }
         let now = Now { elapsed: Duration::from_secs(100), wall: second(100) };

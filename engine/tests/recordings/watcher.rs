@@ -92,7 +92,7 @@ impl Watcher {
             }
         }
         let held = self.history.tracks().filter_map(|(image, track)| {
-            Some((Arc::clone(image), track.runs.newest(&Cause::ALL)?))
+            Some((Arc::clone(image), track.runs.newest_of(&Cause::ALL)?))
         });
         self.checkpoints.push(held.collect());
     }

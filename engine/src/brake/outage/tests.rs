@@ -21,7 +21,7 @@ fn policy(name: &str) -> Key {
 }
 
 fn fail(outages: &mut Outages, job: u128, repository: &str, cause: Cause, second: i64) -> bool {
-    outages.failed("team", HOST, Uid::from_u128(job), repository, cause, at(second))
+    outages.failed("team", HOST, Uid::from_u128(job), repository, cause, (at(second), at(second)))
 }
 
 fn is_open(outages: &mut Outages, second: i64) -> bool {
@@ -195,8 +195,12 @@ fn policies_of_a_namespace_share_the_count_and_each_has_its_thresholds() {
     assert_eq!(outages.assess(&strict, &LIMITS, HOST, now(7)), State::Closed);
     assert_eq!(outages.assess(&lax, &of_five, HOST, now(7)), open);
     outages.forget_policy(&lax);
-    assert!(outages.namespaces["team"].hosts[HOST].open.is_empty());
+    assert_eq!(outages.assess(&lax, &of_five, HOST, now(7)), open, "made anew, it has its breaker");
     outages.forget_policy(&strict);
+    outages.forget_policy(&lax);
+    assert!(!outages.namespaces.is_empty());
+    assert_eq!(outages.pulled("team", HOST, ASKED, at(9)), ["lax"]);
+    outages.forget_policy(&lax);
     assert!(outages.namespaces.is_empty(), "with the last policy goes what was counted");
 }
 
@@ -296,14 +300,21 @@ fn memory_is_bounded_and_an_open_breaker_is_forgotten_last() {
     assert_eq!(sizes, [tally::MOST; 3]);
     for n in 0..1000 {
         let host = format!("{n}.io");
-        outages.failed("team", &host, Uid::from_u128(1), "a", Cause::Network, at(10 + n));
+        outages.failed(
+            "team",
+            &host,
+            Uid::from_u128(1),
+            "a",
+            Cause::Network,
+            (at(10 + n), at(10 + n)),
+        );
     }
     let hosts = &outages.namespaces["team"].hosts;
     assert_eq!(hosts.len(), MOST_HOSTS);
     assert!(hosts.contains_key(HOST) && hosts.contains_key("999.io"));
     assert!(!hosts.contains_key("0.io"));
     let idle = at(100_000);
-    outages.failed("team", "new.io", Uid::from_u128(1), "a", Cause::Network, idle);
+    outages.failed("team", "new.io", Uid::from_u128(1), "a", Cause::Network, (idle, idle));
     assert_eq!(outages.namespaces["team"].hosts.len(), 2, "the open one and the new one");
 }
 

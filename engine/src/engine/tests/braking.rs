@@ -7,7 +7,7 @@ use super::stage::{JOB, POD, Stage, short, uid};
 use crate::api::ImagePullPolicyStatus;
 use crate::effect::{Effect, Outcome};
 use crate::input::{Change, Input};
-use crate::objects::{Job, Pod};
+use crate::objects::{Job, Key, Pod};
 
 const DOWN: &str = "failed to pull and unpack image: failed to do request: Head \"https://r.io/v2/\": dial tcp 10.0.0.1:443: connect: connection refused";
 const SECRET: &str = "failed to pull and unpack image: failed to authorize: failed to fetch oauth token: unexpected status: 401 Unauthorized";
@@ -81,7 +81,8 @@ impl One<'_> {
     }
 
     fn runs(&self, stage: &mut Stage) {
-        self.show(stage, &json!({"running": {}}), "sha256:1");
+        let at = stage.now().wall.to_string();
+        self.show(stage, &json!({"running": {"startedAt": at}}), "sha256:1");
     }
 }
 
@@ -328,6 +329,76 @@ fn a_pod_that_replaces_another_inherits_what_an_outage_has_left_of_its_count() {
 }
 
 #[test]
+fn a_breaker_stays_open_for_as_long_as_the_jobs_that_it_holds_go_on_failing() {
+    for message in [DOWN, GONE, SECRET] {
+        let mut stage = Stage::new();
+        stage.policy(policy(2, &json!({})));
+        let names = images(6, |n| format!("r.io/a/app{n}:1"));
+        let jobs = failing(&mut stage, &names, message);
+        settled(&mut stage);
+        for minute in (5..60).step_by(5) {
+            stage.wait(280);
+            for job in &jobs {
+                job.fails_again(&mut stage, message);
+            }
+            let effects = stage.answer_up_to(500, Outcome::Applied);
+            assert_eq!(holds(&effects), 0, "{message}: after {minute} minutes");
+        }
+        let policy = Key::new("a", "gpu");
+        assert_eq!(stage.engine.outages.open(&policy).count(), 1, "{message}");
+    }
+}
+
+#[test]
+fn a_registry_that_fails_again_counts_as_down_again() {
+    for message in [DOWN, GONE] {
+        let mut stage = Stage::new();
+        stage.policy(policy(9, &json!({})));
+        let names = images(7, |n| format!("r.io/a/app{n}:1"));
+        let jobs = failing(&mut stage, &names, message);
+        stage.wait(400);
+        jobs[0].runs(&mut stage);
+        assert!(settled(&mut stage).outages.is_empty(), "{message}");
+        for job in &jobs[1..] {
+            job.fails_again(&mut stage, message);
+        }
+        assert_eq!(settled(&mut stage).outages.len(), 1, "{message}");
+    }
+}
+
+#[test]
+fn a_policy_that_is_deleted_and_made_anew_during_an_outage_has_its_breaker_still() {
+    let mut stage = Stage::new();
+    stage.policy(policy(2, &json!({})));
+    let names = images(6, |n| format!("r.io/a/app{n}:1"));
+    let jobs = failing(&mut stage, &names, DOWN);
+    settled(&mut stage);
+    let old = serde_json::from_value(stage.policy.clone().unwrap()).unwrap();
+    stage.give(Input::Policy(Change::Gone(old)));
+    stage.wait(2);
+    stage.policy(policy(2, &json!({})));
+    for job in &jobs {
+        job.fails_again(&mut stage, DOWN);
+    }
+    assert_eq!(holds(&stage.answer_up_to(500, Outcome::Applied)), 0);
+}
+
+#[test]
+fn a_container_that_started_before_proves_nothing_however_late_it_is_seen() {
+    let mut stage = Stage::new();
+    stage.policy(policy(9, &json!({})));
+    let names = images(6, |n| format!("r.io/a/app{n}:1"));
+    let old = One { image: "r.io/a/old:1", ..one(50, "") };
+    let started = stage.now().wall.to_string();
+    stage.wait(60);
+    failing(&mut stage, &names, DOWN);
+    stage.wait(60);
+    old.create(&mut stage);
+    old.show(&mut stage, &json!({"running": {"startedAt": started}}), "sha256:1");
+    assert_eq!(settled(&mut stage).outages.len(), 1);
+}
+
+#[test]
 fn a_breaker_that_closes_changes_nothing_for_the_jobs_of_another_policy() {
     let mut stage = Stage::new();
     let mut strict = enforce(3);
@@ -444,31 +515,23 @@ fn what_another_node_could_pull_is_the_node_s_fault() {
 }
 
 #[test]
-fn what_needs_no_further_failure_is_done_when_the_brake_is_off() {
-    for brake in [
-        json!({"budget": {"actions": 1, "windowSeconds": 600}}),
-        json!({"outage": {"maxHoldSeconds": 600}}),
-    ] {
-        let mut stage = Stage::new();
-        let mut spec = policy(1, &brake);
-        spec["rules"][0]["causes"] = json!(["InvalidReference"]);
-        let since = stage.now().wall.to_string();
-        let outages = json!([{"host": "R.io", "sinceTime": since, "distinctJobs": 7}]);
-        let used = json!({"windowStartTime": since, "reserved": 1});
-        stage.policy_with_status(spec, json!({"outages": outages, "budget": used}));
-        let job = one(1, "R.io/a:b:c");
-        job.create(&mut stage);
-        job.show(
-            &mut stage,
-            &json!({"waiting": {"reason": "InvalidImageName", "message":
-            "Failed to apply default image tag \"R.io/a:b:c\": invalid reference format"}}),
-            "",
-        );
-        stage.wait(580);
-        assert_eq!(holds(&stage.answer(Outcome::Applied)), 0, "{brake}");
-        stage.wait(700);
-        assert_eq!(holds(&stage.answer(Outcome::Applied)), 1, "{brake}");
-    }
+fn what_needs_no_further_failure_is_done_when_the_budget_allows_it_and_needs_no_registry() {
+    let mut stage = Stage::new();
+    let mut spec = policy(1, &json!({"budget": {"actions": 1, "windowSeconds": 600}}));
+    spec["rules"][0]["causes"] = json!(["InvalidReference"]);
+    let since = stage.now().wall.to_string();
+    let outages = json!([{"host": "R.io", "sinceTime": since, "distinctJobs": 7}]);
+    let used = json!({"windowStartTime": since, "reserved": 1});
+    stage.policy_with_status(spec, json!({"outages": outages, "budget": used}));
+    let job = one(1, "R.io/a:b:c");
+    job.create(&mut stage);
+    let waits = json!({"waiting": {"reason": "InvalidImageName", "message":
+        "Failed to apply default image tag \"R.io/a:b:c\": invalid reference format"}});
+    job.show(&mut stage, &waits, "");
+    stage.wait(580);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 0, "the budget is used up");
+    stage.wait(100);
+    assert_eq!(holds(&stage.answer(Outcome::Applied)), 1);
 }
 
 #[test]

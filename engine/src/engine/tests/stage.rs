@@ -30,7 +30,7 @@ pub(super) struct Stage {
     pub(super) open: Vec<(EffectId, Effect)>,
     version: u64,
     /// The policy as the API server has it.
-    policy: Option<Value>,
+    pub(super) policy: Option<Value>,
     /// Reservations of budget are answered by the story itself.
     pub(super) by_hand: bool,
     /// The Job's Pods are placed by topology.

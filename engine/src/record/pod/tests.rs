@@ -56,7 +56,8 @@ impl Told {
 }
 
 fn showing(standing: Standing) -> Observation<'static> {
-    let image = ImageSeen { image: IMAGE, container: "main", standing, always: false };
+    let image =
+        ImageSeen { image: IMAGE, container: "main", standing, always: false, started: None };
     Observation { images: [image].into_iter().collect(), ..Observation::default() }
 }
 
@@ -196,7 +197,13 @@ fn a_forgiven_window_that_is_still_open_does_not_count_again() {
 
 #[test]
 fn an_image_is_newly_pulled_once() {
-    let image = |image, standing| ImageSeen { image, container: "main", standing, always: false };
+    let image = |image, standing| ImageSeen {
+        image,
+        container: "main",
+        standing,
+        always: false,
+        started: None,
+    };
     let mut history = PodHistory::default();
     for (a, b, newly) in [
         (Standing::Wanted, Standing::Wanted, vec![]),
@@ -235,7 +242,13 @@ fn an_image_that_the_runtime_could_not_be_asked_about_counts_nothing_and_may_be_
     let mut told = Told::new();
     told.seen(0, Standing::Wanted).seen(1, window());
     assert!(told.moment(2).is_ok());
-    let other = ImageSeen { image: "r.io/b:1", container: "b", standing: unasked(), always: false };
+    let other = ImageSeen {
+        image: "r.io/b:1",
+        container: "b",
+        standing: unasked(),
+        always: false,
+        started: None,
+    };
     let mut seen = showing(back_off());
     seen.images.push(other);
     let arrival = Arrival { listed: false, wrote: Some(Told::now(3).wall) };
@@ -265,7 +278,7 @@ fn a_checkpoint_that_holds_as_much_as_was_seen_adds_nothing() {
     told.seen(20, window());
     let run = Run { cause: Cause::NotFound, failed_pulls: 1, first: at, last: at };
     told.history.restore(&showing(window()), 0, Runs::of(run));
-    let run = told.history.track(IMAGE).unwrap().runs.newest(&[Cause::NotFound]).unwrap();
+    let run = told.history.track(IMAGE).unwrap().runs.newest_of(&[Cause::NotFound]).unwrap();
     assert_eq!((run.failed_pulls, run.last), (1, Told::now(20).wall));
 }
 
