@@ -1,12 +1,15 @@
 # The verbs of the project. `make` alone lists them; the text behind `##` is what it prints.
 
 CARGO ?= cargo
+# For `make histories`.
+FIRST ?= 0
+HISTORIES ?= 100000
 # The version that `make deny` installs where none is installed.
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo demo-cluster test test-fast test-troubled tools lint fmt fmt-check doc generate verify deny \
+.PHONY: help demo demo-cluster test test-fast test-troubled histories tools lint fmt fmt-check doc generate verify deny \
 	deny-install bench-release bench-reading count-reading fuzz mutants image
 
 help: ## list the targets
@@ -26,6 +29,9 @@ test-fast: ## every test that needs no Go
 
 test-troubled: ## each row of the table with a killed controller, and with two that lead (7 minutes)
 	$(CARGO) test --locked --test integration -- --ignored cluster::troubled
+
+histories: ## random histories of a whole cluster: HISTORIES of them, from seed FIRST on
+	$(CARGO) run --locked --release --package dislodge-sim --example histories -- $(FIRST) $(HISTORIES)
 
 tools: ## build the programs of the test cluster (about 15 minutes once, then seconds)
 	$(CARGO) run --locked --package dislodge-testbed --example tools

@@ -9,9 +9,14 @@
 //! * [`registry`]: what the pulls of each image do, as data.
 //! * [`store`]: what the cluster keeps, with its versions and changes.
 //! * [`patch`]: how an API server applies patches.
+//! * [`random`]: histories of such a cluster out of a seed, with [`chance`].
+//! * [`world`]: the cluster in memory: all actors on one store, with Dislodge among them.
 
+pub mod chance;
 pub mod kubelet;
 pub mod patch;
+pub mod random;
 mod reference;
 pub mod registry;
 pub mod store;
+pub mod world;

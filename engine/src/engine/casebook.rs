@@ -50,6 +50,8 @@ pub(super) struct Case {
     pub(super) held_by: Option<Key>,
     /// The pauses after effects that were refused.
     pub(super) pauses: Pauses,
+    /// The same after reports: no action waits for these.
+    pub(super) report_pauses: Pauses,
     /// Where a safe moment is open: what is known of the Pod for the record of the action.
     pub(super) acting: Option<RecentAction>,
 }
@@ -128,6 +130,7 @@ impl Case {
         *self = Self {
             busy: self.busy,
             pauses: self.pauses,
+            report_pauses: self.report_pauses,
             slot: self.slot.take(),
             to_tell: self.to_tell.take(),
             ..Self::default()
@@ -149,5 +152,6 @@ impl Case {
             && self.ended.is_none()
             && self.to_tell.is_none()
             && self.pauses.not_before.is_none()
+            && self.report_pauses.not_before.is_none()
     }
 }

@@ -185,6 +185,9 @@ impl Engine {
             return None;
         }
         if !plan.acts() {
+            if case.report_pauses.end(now.elapsed).is_some() {
+                return None;
+            }
             return self.carry_out(
                 job,
                 (lever, quota),

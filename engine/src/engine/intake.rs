@@ -308,8 +308,11 @@ impl Engine {
     }
 
     fn put_workload(&mut self, workload: Workload) {
-        let news = News::of(self.index.workload(workload.metadata.uid), &workload);
-        if self.ledger.put_workload(&workload) {
+        let before = self.index.workload(workload.metadata.uid);
+        let news = News::of(before, &workload);
+        // Who waits no longer is in nobody's way.
+        let left = before.is_some_and(Workload::is_waiting) && !workload.is_waiting();
+        if self.ledger.put_workload(&workload) || left {
             self.quota_is_free();
         }
         let (job, touched) = self.index.put_workload(workload);
@@ -318,7 +321,8 @@ impl Engine {
     }
 
     fn drop_workload(&mut self, uid: Uid) {
-        if self.ledger.remove_workload(uid) {
+        let left = self.index.workload(uid).is_some_and(Workload::is_waiting);
+        if self.ledger.remove_workload(uid) || left {
             self.quota_is_free();
         }
         if let Some((job, touched)) = self.index.remove_workload(uid) {
@@ -422,6 +426,15 @@ impl Engine {
             } else if !matches!(step, Step::ClearPod(_)) {
                 // That a condition was taken away says nothing of what it was set for.
                 self.cases.entry(job).or_default().pauses.proceed();
+            }
+        }
+        if matches!(step, Step::Report { .. }) {
+            let case = self.cases.entry(job).or_default();
+            if outcome.is_done() {
+                case.report_pauses.proceed();
+            } else {
+                let at = case.report_pauses.pause(now.elapsed);
+                self.wake(at, Due::Job(job));
             }
         }
         self.conclude(job, step, outcome);

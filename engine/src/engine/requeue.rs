@@ -16,7 +16,7 @@ use crate::explain::{HoldRecord, Return, seconds};
 use crate::keys;
 use crate::lever::{Annotations, Lever};
 use crate::name::hash;
-use crate::objects::{Meta, Uid};
+use crate::objects::{Key, Meta, Uid};
 use crate::owner::Owner;
 use crate::plan::{NoReturn, in_place};
 use crate::quota::QuotaView;
@@ -26,8 +26,19 @@ use crate::time::Now;
 /// How often Dislodge has requeued the job since a person resumed it last. The count stands on the
 /// Job, which outlives its Workloads, and on the lever's object for those whose Job may not be written.
 pub(super) fn requeues(job: &Owner, lever: &dyn Lever) -> u32 {
-    let count = |meta: &Meta| meta.annotation(keys::REQUEUES).and_then(|text| text.parse().ok());
-    count(job.meta()).max(count(lever.meta())).unwrap_or(0)
+    marks(job, lever).map(|meta| number(meta, keys::REQUEUES)).max().unwrap_or(0)
+}
+
+/// Where the marks of a requeue stand. A person's resume takes them off the lever's object first: while
+/// the Job still has them, it also lacks that resume.
+fn marks<'a>(job: &'a Owner, lever: &'a dyn Lever) -> impl Iterator<Item = &'a Meta> {
+    let is_behind = number(job.meta(), keys::RESUMES) < number(lever.meta(), keys::RESUMES);
+    let owner = (!is_behind).then(|| job.meta());
+    owner.into_iter().chain([lever.meta()])
+}
+
+fn number(meta: &Meta, key: &str) -> u32 {
+    meta.annotation(key).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// The rules as they are for this job: a job that came back has shown already that it fails, so
@@ -37,8 +48,8 @@ pub(super) fn rules_for<'p>(
     job: &Owner,
     lever: &dyn Lever,
 ) -> Cow<'p, [Rule]> {
-    let by = job.meta().annotation(keys::REQUEUED_BY);
-    let Some(by) = by.or_else(|| lever.meta().annotation(keys::REQUEUED_BY)) else {
+    let by = marks(job, lever).find_map(|meta| meta.annotation(keys::REQUEUED_BY));
+    let Some(by) = by else {
         return Cow::Borrowed(&policy.rules);
     };
     let mut rules = policy.rules.clone();
@@ -119,12 +130,28 @@ impl Engine {
             if !self.ledger.may_return(queue, &requests) {
                 return self.await_quota(uid);
             }
+            if self.ledger.preempts(queue) && self.others_come_first(target, queue) {
+                return self.await_quota(uid);
+            }
             // Whoever is asked next must not count on the same quota.
             self.ledger.promise(target, queue, requests);
         }
         case.stuck = None;
         let patch = lever.resume_patch(Annotations::new());
         pinned(lever, case, Verb::Resume, Step::Return(target), patch, None)
+    }
+
+    /// Whether somebody else waits for the same quota and comes before this one: what is free now goes
+    /// there, and this one would displace running work for itself.
+    fn others_come_first(&self, workload: Uid, queue: &str) -> bool {
+        let Some(own) = self.index.workload(workload) else { return false };
+        self.index.workloads().any(|other| {
+            let key = Key::new(other.metadata.namespace.as_str(), other.spec.queue_name.as_str());
+            other.metadata.uid != workload
+                && other.is_waiting()
+                && other.is_before(own)
+                && self.cluster_queues.get(&key).is_some_and(|of| self.ledger.share(of, queue))
+        })
     }
 
     /// The job is looked at again when quota becomes free.

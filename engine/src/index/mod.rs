@@ -386,6 +386,11 @@ impl Index {
         }
     }
 
+    /// All Workloads.
+    pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
+        self.workloads.values()
+    }
+
     /// A Workload by its uid.
     pub fn workload(&self, uid: Uid) -> Option<&Workload> {
         self.workloads.get(&uid)

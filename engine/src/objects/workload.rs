@@ -28,6 +28,8 @@ pub struct WorkloadSpec {
     pub queue_name: String,
     /// Whether it may hold quota; absent means `true`.
     pub active: Option<bool>,
+    /// Its rank among those that wait, the highest first.
+    pub priority: i32,
     /// Whether Kueue may admit it with fewer Pods than it asks for (`minCount` of a pod set): then
     /// an admission does not tell what it asks for.
     #[serde(rename = "podSets", deserialize_with = "any_min_count")]
@@ -91,6 +93,23 @@ impl Workload {
     /// Whether Kueue is stopping it or has stopped it.
     pub fn is_evicted(&self) -> bool {
         Condition::find_true(&self.status.conditions, "Evicted").is_some()
+    }
+
+    /// Whether Kueue gives it quota as soon as there is some: it is active, and not being stopped.
+    pub fn is_waiting(&self) -> bool {
+        let requeued = Condition::find_true(&self.status.conditions, "Requeued").is_some();
+        self.is_active()
+            && !self.is_finished()
+            && self.metadata.deletion_timestamp.is_none()
+            && self.quota_reserved_since().is_none()
+            && (!self.is_evicted() || requeued)
+    }
+
+    /// Whether Kueue looks at it before another one that waits: it ranks higher, or as high and is
+    /// older (Kueue: `queueOrderingFunc`).
+    pub fn is_before(&self, other: &Self) -> bool {
+        let rank = |w: &Self| (std::cmp::Reverse(w.spec.priority), w.metadata.creation_timestamp);
+        rank(self) <= rank(other)
     }
 
     /// Whether it has ended.

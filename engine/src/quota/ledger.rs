@@ -165,6 +165,16 @@ impl Ledger {
         quota.is_some_and(|quota| quota.preempts)
     }
 
+    /// Whether what is free in one ClusterQueue may go to a job of the other. Of which cohort they are
+    /// is not kept: any two in a cohort may share.
+    pub fn share(&self, one: &str, other: &str) -> bool {
+        let in_cohort = |name: &str| {
+            let quota = self.accounts.get(name).and_then(|account| account.quota.as_ref());
+            quota.is_some_and(|quota| quota.in_cohort)
+        };
+        one == other || in_cohort(one) && in_cohort(other)
+    }
+
     /// Whether a job that asks for this may go on in that ClusterQueue without displacing another.
     ///
     /// Where the queue preempts nobody it may: Kueue admits it when there is room. Else every flavor

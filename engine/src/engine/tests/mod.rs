@@ -305,6 +305,28 @@ fn a_report_that_could_not_be_published_is_tried_again() {
     assert_eq!(short(&stage.answer(Outcome::Applied)), ["event ImagePullFailed Report"]);
 }
 
+/// Found by simulation: a report that was refused was tried again at once, and at once again.
+#[test]
+fn a_report_that_is_refused_is_tried_less_and_less_often() {
+    let mut spec = enforce(1);
+    spec["rules"][0]["action"] = json!("Report");
+    let mut stage = Stage::new();
+    stage.policy(spec);
+    stage.admitted();
+    stage.first_failure(POD);
+    let mut tries = 0;
+    for _ in 0..60 {
+        while let Some((_, effect)) = stage.open.first() {
+            let refused = matches!(effect, Effect::Publish(_));
+            tries += u32::from(refused);
+            assert!(tries < 50, "without a pause");
+            stage.give_next(if refused { Outcome::Throttled } else { Outcome::Applied });
+        }
+        stage.wait(1);
+    }
+    assert!((3..15).contains(&tries), "{tries} tries in a minute");
+}
+
 #[test]
 fn what_was_reported_before_a_restart_is_not_reported_again() {
     let mut stage = Stage::new();

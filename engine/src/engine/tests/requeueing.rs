@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::stage::{MISSING, POD, Stage, short};
+use super::stage::{MISSING, POD, Stage, short, uid};
 use super::{enforce, marks_of, status_of};
 use crate::effect::Outcome;
+use crate::input::{Change, Input};
+use crate::objects::Workload;
 
 /// The Pod that the Job makes after its return.
 const NEXT_POD: u128 = 0x3001;
@@ -280,6 +282,51 @@ fn where_the_queue_preempts_a_job_comes_back_only_into_quota_that_nobody_uses() 
     stage.wait(60);
     stage.workload(false, None, marks);
     assert_eq!(short(&stage.answer(Outcome::Applied)), ["resume Workload"]);
+}
+
+#[test]
+fn where_the_queue_preempts_a_job_comes_back_after_those_who_come_before_it() {
+    for (what, waits, first) in [
+        ("an older one", json!({"creationTimestamp": "2026-11-24T06:00:00Z"}), true),
+        ("a younger one", json!({"creationTimestamp": "2026-11-24T12:00:00Z"}), false),
+        (
+            "a younger one that ranks higher",
+            json!({"creationTimestamp": "2026-11-24T12:00:00Z", "rank": 5}),
+            true,
+        ),
+    ] {
+        let (mut stage, _) = sent_back(&json!({}));
+        let other = |active: bool| {
+            let workload = json!({
+                "metadata": {"name": "other", "namespace": "a", "uid": uid(0x7777),
+                             "creationTimestamp": waits["creationTimestamp"]},
+                "spec": {"queueName": "gpu", "active": active, "priority": waits["rank"].as_i64().unwrap_or(0)},
+            });
+            let workload: Workload = serde_json::from_value(workload).unwrap();
+            Input::Workload(Change::Seen(workload))
+        };
+        stage.give(other(true));
+        stage.cluster_queue("LowerPriority", 0);
+        stage.wait(120);
+        let effects = short(&stage.answer(Outcome::Applied));
+        assert_eq!(effects.contains(&"resume Workload".to_owned()), !first, "{what}: {effects:?}");
+        if first {
+            stage.give(other(false));
+            assert_eq!(short(&stage.answer(Outcome::Applied)), ["resume Workload"], "{what}");
+        }
+    }
+}
+
+/// Found by simulation: the person's resume is on the Workload, and the Job has yet to be told.
+#[test]
+fn marks_of_a_requeue_that_a_resume_has_ended_count_no_more_while_the_job_still_has_them() {
+    let (mut stage, marks) = sent_back(&json!({"failedPulls": 1}));
+    stage.workload(true, Some("2026-11-24T09:00:00Z"), json!({"dislodge.dev/resumes": "1"}));
+    stage.job(left(&marks));
+    stage.pod(NEXT_POD, "ContainerCreating", "");
+    stage.first_failure(NEXT_POD);
+    let effects = short(&stage.answer(Outcome::Applied));
+    assert!(!effects.iter().any(|effect| effect.starts_with("hold")), "{effects:?}");
 }
 
 #[test]

@@ -257,6 +257,7 @@ impl Stage {
         };
         let workload: Workload = serde_json::from_value(json!({
             "metadata": {"name": "job-train", "namespace": "a", "uid": uid(WORKLOAD),
+                "creationTimestamp": "2026-11-24T08:00:00Z",
                 "resourceVersion": version, "generation": if active { 1 } else { 2 },
                 "annotations": merged(annotations),
                 "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "train",
