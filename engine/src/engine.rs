@@ -6,6 +6,7 @@ mod custody;
 mod decide;
 mod flight;
 mod intake;
+mod measure;
 mod pods;
 mod policies;
 mod requeue;
@@ -20,6 +21,7 @@ use crate::brake::{Elsewhere, Outages};
 use crate::effect::{Effect, EffectId};
 use crate::index::Index;
 use crate::input::{Input, Kind};
+use crate::notice::Notice;
 use crate::objects::{Key, Uid};
 use crate::quota::Ledger;
 use crate::record::Step;
@@ -79,6 +81,8 @@ pub struct Engine {
     reported_before: BTreeMap<Uid, Vec<(Arc<str>, String)>>,
     /// Effects without an outcome.
     flights: Flights,
+    /// What the newest input gave for logs and metrics.
+    notices: Vec<Notice>,
     /// Failures that were seen before everything was listed: whose they are is known after.
     early: Vec<Early>,
     /// Kinds whose first list is whole.
@@ -137,6 +141,7 @@ impl Engine {
             cases: BTreeMap::new(),
             reported_before: BTreeMap::new(),
             flights: Flights::default(),
+            notices: Vec::new(),
             early: Vec::new(),
             synced: BTreeSet::new(),
             absent: BTreeSet::new(),
@@ -154,6 +159,7 @@ impl Engine {
     /// give the same effects, in the same order.
     pub fn handle(&mut self, input: Input, now: Now) -> Vec<(EffectId, Effect)> {
         let mut effects = Vec::new();
+        self.notices.clear();
         self.take(input, now);
         self.pass_deadlines(now);
         for policy in self.dirty_policies.clone() {
@@ -166,7 +172,15 @@ impl Engine {
         for policy in std::mem::take(&mut self.dirty_policies) {
             self.summarise(&policy, now, &mut effects);
         }
+        if !self.may_act(now) {
+            self.notices.clear(); // all replicas see the same: one of them tells
+        }
         effects
+    }
+
+    /// What the newest input gave for logs and metrics. What is not taken is dropped with the next.
+    pub fn notices(&mut self) -> impl Iterator<Item = Notice> {
+        self.notices.drain(..)
     }
 
     /// When [`Input::Deadline`] is due, as [`Now::elapsed`].

@@ -18,8 +18,8 @@
 //!
 //! Beside the path: [`api`] is the contract with people, [`brake`] what holds the rules back, [`objects`] what is read of the cluster,
 //! [`message`] why a pull failed by what is said of it, [`index`] what is remembered of the cluster,
-//! [`owner`] whose job it is, [`lever`] who stops it, [`quota`] who counts its quota, [`explain`] the words, [`timing`] the
-//! kubelet's schedule, and [`engine`] puts it all together.
+//! [`owner`] whose job it is, [`lever`] who stops it, [`quota`] who counts its quota, [`explain`] the words, [`notice`] and
+//! [`gauges`] what logs and metrics tell, [`timing`] the kubelet's schedule, and [`engine`] puts it all together.
 
 pub mod api;
 pub mod brake;
@@ -27,6 +27,7 @@ pub mod cause;
 pub mod effect;
 pub mod engine;
 pub mod explain;
+pub mod gauges;
 pub mod index;
 pub mod input;
 pub mod judge;
@@ -34,6 +35,7 @@ pub mod keys;
 pub mod lever;
 pub mod message;
 mod name;
+pub mod notice;
 pub mod objects;
 pub mod observe;
 pub mod owner;

@@ -128,6 +128,13 @@ impl Policies {
     }
 }
 
+impl Effective {
+    /// The queues that it claims, as its spec lists them.
+    pub fn claims(&self) -> &[QueueRef] {
+        &self.queues
+    }
+}
+
 /// Whether a claim is about the queue, and whether by its exact name.
 fn matches(claim: &QueueRef, queue: &Queue) -> Option<bool> {
     match (claim.kind, queue) {

@@ -193,6 +193,13 @@ impl Budget {
         }
     }
 
+    /// How many slots are not used in this window. What others have reserved counts as used.
+    pub fn left(&self, limits: &api::Budget, now: Now) -> u32 {
+        let runs = self.window.is_some_and(|window| window.left(*limits, now).is_some());
+        let used = if runs { self.reserved.saturating_sub(self.granted) } else { 0 };
+        limits.actions.saturating_sub(used)
+    }
+
     /// What `status.budget` is to say.
     pub fn in_use(&self) -> BudgetUse {
         BudgetUse {

@@ -10,6 +10,7 @@ use crate::api::{FailingState, RecentAction};
 use crate::brake::Slot;
 use crate::explain::PodEnded;
 use crate::judge::Evidence;
+use crate::notice::Decision;
 use crate::objects::{Key, Uid};
 
 /// What was decided of one job.
@@ -54,6 +55,11 @@ pub(super) struct Case {
     pub(super) report_pauses: Pauses,
     /// Where a safe moment is open: what is known of the Pod for the record of the action.
     pub(super) acting: Option<RecentAction>,
+    /// What the effect that is being given carries out.
+    pub(super) decision: Option<Box<Decision>>,
+    /// When the hold was decided whose quota has not been seen to be free, as
+    /// [`crate::time::Now::elapsed`].
+    pub(super) stopping: Option<Duration>,
 }
 
 /// A Pod that was ended, and who is to be told.

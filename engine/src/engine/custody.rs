@@ -18,10 +18,11 @@ use crate::engine::{Due, Engine};
 use crate::explain::{self, HoldRecord, seconds};
 use crate::keys;
 use crate::lever::{Annotations, Lever, annotations_patch, finish_patch};
+use crate::notice::{Decision, Notice, reason};
 use crate::objects::{Meta, Uid};
 use crate::owner::Owner;
 use crate::quota::QuotaView;
-use crate::resolve::Effective;
+use crate::resolve::{Effective, Queue};
 use crate::time::Now;
 
 /// `Some` where the hold decides what happens next, be it nothing.
@@ -53,11 +54,13 @@ impl Engine {
                 if let Some(hold) = &hold {
                     case.held_by = Some(job.neighbour(hold.policy.clone()));
                 }
+                self.notice_release(quota, case, now);
                 if !idle {
                     return Some(None);
                 }
                 // A person's word comes first: it must not wait for an Event that cannot be written.
                 if asked == Some(id) {
+                    case.decision = on_hold(job, hold.as_ref(), reason::REQUESTED);
                     return Some(resume(job, lever, id, case));
                 }
                 if let Some(hold) = &hold {
@@ -83,6 +86,7 @@ impl Engine {
                 if !lever.is_on(job.meta().uid) && open && case.untold.as_deref() != Some(id) {
                     return Some(Some(untell(job, lever, id, true)));
                 }
+                case.decision = on_hold(job, hold.as_ref(), reason::STARTED);
                 Some(clear(job, lever, id, case))
             }
             (None, _) => {
@@ -151,26 +155,39 @@ impl Engine {
             return None;
         }
         let longest = Duration::from_secs(policy.hold.max_seconds.into());
-        match hold.action {
-            Action::FailJob => {}
+        let why = match hold.action {
+            Action::FailJob => reason::PODS_GONE,
             Action::SuspendJob if longest > Duration::ZERO => {
                 let left = now.until(hold.at.saturating_add(longest).unwrap_or(Timestamp::MAX));
                 if left > Duration::ZERO {
                     self.wake(now.elapsed + left, Due::Job(job.uid()));
                     return None;
                 }
+                reason::LONGEST_HOLD
             }
             Action::SuspendJob | Action::RequeueJob | Action::Report => return None,
-        }
+        };
         let version = Some(job.meta().resource_version.clone());
         if !self.is_quiet(job) || case.finished == version {
             return None;
         }
         let patch = finish_patch(job, explain::REASON, &hold.sentence, seconds(now.wall))?;
         case.finished.clone_from(&version);
+        case.decision = on_hold(job, Some(hold), why);
         let target = Target { resource_version: version, ..job.target() };
         let effect = Effect::Lever { verb: Verb::Finish, target, patch, until: None };
         Some((Step::Finish, effect))
+    }
+
+    /// How long it took until the quota of a job that this process has stopped is free.
+    fn notice_release(&mut self, quota: &dyn QuotaView, case: &mut Case, now: Now) {
+        // Where nobody counts the quota, nobody says when it is free.
+        if matches!(quota.queue(), Queue::Local(_))
+            && quota.is_released()
+            && let Some(since) = case.stopping.take()
+        {
+            self.notices.push(Notice::Released(now.elapsed.saturating_sub(since)));
+        }
     }
 
     /// Whether none of a stopped job's Pods is left, as far as its Jobs say. Of other kinds its
@@ -198,6 +215,9 @@ impl Engine {
             && outcome.is_refused()
         {
             self.give_back(&policy, &slot);
+        }
+        if *step == Step::Hold && outcome.is_refused() {
+            case.stopping = None;
         }
         match step {
             Step::Hold | Step::Resume(_) | Step::Return(_) | Step::Clear => {
@@ -286,6 +306,11 @@ impl Engine {
         }
         self.cases.insert(job, case);
     }
+}
+
+/// What is decided of a hold that can be read.
+fn on_hold(job: &Owner, hold: Option<&HoldRecord>, why: &'static str) -> Option<Box<Decision>> {
+    hold.map(|hold| Box::new(Decision::on_hold(job, hold, why)))
 }
 
 /// Whether the same request will get the same answer.

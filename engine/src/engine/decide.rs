@@ -17,6 +17,7 @@ use crate::explain::{self, Grounds, HoldRecord};
 use crate::judge::{Evidence, Verdict, judge};
 use crate::keys;
 use crate::lever::Lever;
+use crate::notice::{Decision, Notice};
 use crate::objects::{Meta, PodEnd, Uid};
 use crate::owner::{Owner, Reach};
 use crate::plan::{Plan, Reported, Situation, Wait, plan};
@@ -45,8 +46,12 @@ impl Engine {
         let before = (case.held_by.clone(), case.notes.clone());
         if let Some((purpose, effect)) = self.consider(uid, &mut case, now) {
             case.busy |= purpose.is_exclusive();
-            self.flights.launch(Purpose::Case(uid, purpose), effect, effects);
+            let id = self.flights.launch(Purpose::Case(uid, purpose), effect, effects);
+            if let Some(decision) = case.decision.take() {
+                self.notices.push(Notice::Decided(id, decision));
+            }
         }
+        case.decision = None;
         if before != (case.held_by.clone(), case.notes.clone()) {
             let policies = case.notes.values().chain(before.1.values()).map(|note| &note.policy);
             let holders = case.held_by.iter().chain(&before.0);
@@ -173,17 +178,19 @@ impl Engine {
             }
             case.notes.insert(Arc::clone(&image.image), noted);
             let better = plan.acts() || matches!(plan, Plan::Report(_)) && chosen.is_none();
-            if better && !matches!(&chosen, Some((_, _, plan)) if Plan::acts(plan)) {
+            if better && !matches!(&chosen, Some((_, _, plan, _)) if Plan::acts(plan)) {
                 let spoken = evidence(verdict);
                 if !matches!(plan, Plan::Report(r) if is_told(case, quota, &image.image, r)) {
-                    chosen = Some((image, spoken, plan));
+                    chosen = Some((image, spoken, plan, rule_of(verdict).map(str::to_owned)));
                 }
             }
         }
-        let (image, evidence, plan) = chosen?;
+        let (image, evidence, plan, rule) = chosen?;
         if !idle {
             return None;
         }
+        let by = (policy.policy.name.as_str(), rule.as_deref());
+        case.decision = Decision::on_image(job, by, &image.image, &evidence, &plan).map(Box::new);
         if !plan.acts() {
             if case.report_pauses.end(now.elapsed).is_some() {
                 return None;
@@ -285,6 +292,7 @@ impl Engine {
         }
         let patch = lever.hold_patch(&marks);
         let step = pinned(lever, case, Verb::Hold, Step::Hold, patch, until)?;
+        case.stopping = Some(now.elapsed);
         let pod = image.pod.and_then(|pod| self.index.pod(pod)).map(|pod| pod.name.to_string());
         case.acting = Some(RecentAction {
             time: hold.at,
@@ -341,6 +349,13 @@ fn evidence(verdict: Verdict<'_>) -> Evidence {
         Verdict::NoRule(evidence)
         | Verdict::Counting { evidence, .. }
         | Verdict::Reached { evidence, .. } => evidence,
+    }
+}
+
+fn rule_of(verdict: Verdict<'_>) -> Option<&str> {
+    match verdict {
+        Verdict::NoRule(_) => None,
+        Verdict::Counting { rule, .. } | Verdict::Reached { rule, .. } => Some(&rule.name),
     }
 }
 

@@ -79,11 +79,12 @@ impl Flights {
         purpose: Purpose,
         effect: Effect,
         effects: &mut Vec<(EffectId, Effect)>,
-    ) {
+    ) -> EffectId {
         self.next += 1;
         let id = EffectId(self.next);
         self.open.insert(id, purpose);
         effects.push((id, effect));
+        id
     }
 
     /// An effect has its outcome.

@@ -10,6 +10,7 @@ use crate::index::Origin;
 use crate::input::{Change, Input, Kind};
 use crate::keys;
 use crate::lever::Lever;
+use crate::notice::Notice;
 use crate::objects::{
     ClusterQueue, CronJob, Job, JobSet, Key, LocalQueue, Meta, Node, Object, Pod, Uid, Workload,
 };
@@ -236,6 +237,12 @@ impl Engine {
             let place = row.place;
             steps =
                 row.history.record(seen, arrival, now, &timing, |image| vacated.take(image, place));
+            // When what a list shows has failed, nobody knows.
+            if !arrival.listed {
+                let causes = steps.iter().filter_map(|(image, _)| row.history.track(image));
+                let causes = causes.filter_map(|track| track.runs.newest_cause());
+                self.notices.extend(causes.map(Notice::FailedPull));
+            }
             let started: Vec<&str> = row.history.newly_pulled(seen).collect();
             for image in started {
                 vacated.settle(image);

@@ -14,6 +14,7 @@ use crate::engine::slots::Slots;
 use crate::engine::{Due, Engine};
 use crate::explain::HoldRecord;
 use crate::message::mask;
+use crate::notice::{Audited, Notice};
 use crate::objects::{Key, Policy, Uid};
 use crate::observe::Observation;
 use crate::owner::Owner;
@@ -225,6 +226,7 @@ impl Engine {
             if audit {
                 state.counters.audit.would_have_acted += 1;
                 state.audited.insert((job, shown(image)));
+                self.notices.push(audited(policy, Audited::WouldHaveActed));
             } else {
                 state.counters.actions.reported += 1;
             }
@@ -237,6 +239,7 @@ impl Engine {
         for (key, state) in &mut self.policy_states {
             if is_audited(&state.audited, job) && state.audited.remove(&(job, shown(image))) {
                 state.counters.audit.later_started += 1;
+                self.notices.push(audited(key, Audited::LaterStarted));
                 self.dirty_policies.insert(key.clone());
             }
         }
@@ -269,6 +272,8 @@ impl Engine {
             let started = before - state.audited.len();
             if started > 0 {
                 state.counters.audit.later_started += started as u64;
+                let notice = audited(key, Audited::LaterStarted);
+                self.notices.extend(std::iter::repeat_n(notice, started));
                 self.dirty_policies.insert(key.clone());
             }
         }
@@ -343,6 +348,10 @@ fn audited_before(checkpoint: &[FailingJob]) -> BTreeSet<(Uid, String)> {
     let reported = checkpoint.iter().filter(|entry| entry.state == FailingState::Reported);
     let audited = reported.filter(|entry| entry.reason.as_deref() == Some(Reported::AUDIT));
     audited.map(|entry| (Uid::parse(&entry.uid), entry.image.clone())).collect()
+}
+
+fn audited(policy: &Key, outcome: Audited) -> Notice {
+    Notice::Audited { namespace: policy.namespace.clone(), outcome }
 }
 
 fn is_audited(audited: &BTreeSet<(Uid, String)>, job: Uid) -> bool {

@@ -17,6 +17,7 @@ use crate::keys;
 use crate::lever::{Annotations, Lever};
 use crate::name::hash;
 use crate::objects::{Key, Meta, Uid};
+use crate::notice::{Decision, reason};
 use crate::owner::Owner;
 use crate::plan::{NoReturn, in_place};
 use crate::quota::QuotaView;
@@ -137,6 +138,7 @@ impl Engine {
             self.ledger.promise(target, queue, requests);
         }
         case.stuck = None;
+        case.decision = Some(Box::new(Decision::on_hold(job, hold, reason::DUE)));
         let patch = lever.resume_patch(Annotations::new());
         pinned(lever, case, Verb::Resume, Step::Return(target), patch, None)
     }
@@ -194,6 +196,7 @@ impl Engine {
         let image = hold.image.as_str().into();
         let slot = self.take_slot(policy, uid, &image, hold.cause, now).ok()?;
         let hold = hold.in_its_place(action, (why, longest), now.wall);
+        case.decision = Some(Box::new(Decision::on_hold(job, &hold, reason::STUCK)));
         let mut marks = hold.on_lever();
         marks.extend([(keys::RESUME_AT, None), (keys::HELD_QUOTA, None)]);
         let patch = lever.hold_patch(&marks);

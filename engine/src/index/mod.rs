@@ -134,6 +134,21 @@ impl Index {
         self.pods.get_mut(&uid)
     }
 
+    /// How many Pods there are.
+    pub fn pod_count(&self) -> usize {
+        self.pods.len()
+    }
+
+    /// How many jobs there are, and Jobs that are part of one.
+    pub fn job_count(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// How many Workloads there are.
+    pub fn workload_count(&self) -> usize {
+        self.workloads.len()
+    }
+
     /// The uids of all Pods.
     pub fn pod_uids(&self) -> impl Iterator<Item = Uid> {
         self.pods.keys().copied()

@@ -13,6 +13,7 @@ mod kinds;
 mod requeueing;
 #[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
 mod stage;
+mod telling;
 
 use serde_json::{Value, json};
 use stage::{IMAGE, MISSING, POD, Stage, short, uid};
