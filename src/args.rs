@@ -151,7 +151,16 @@ pub struct ControllerArgs {
         env = "DISLODGE_PROBE_ADDRESS",
         default_value = "0.0.0.0:8081"
     )]
-    pub probe_address: ProbeAddress,
+    pub probe_address: Listen,
+
+    /// Address that serves /metrics in the OpenMetrics format, or 'off'
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "DISLODGE_METRICS_ADDRESS",
+        default_value = "0.0.0.0:8080"
+    )]
+    pub metrics_address: Listen,
 
     /// Form of the log lines [default: text on a terminal, else json]
     #[arg(long, value_name = "FORMAT", env = "DISLODGE_LOG_FORMAT")]
@@ -167,16 +176,16 @@ pub struct ControllerArgs {
     pub test_millis_per_second: Option<u32>,
 }
 
-/// Where the probes are served.
+/// Where something is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProbeAddress {
+pub enum Listen {
     /// Nowhere.
     Off,
     /// At this address.
     At(SocketAddr),
 }
 
-impl FromStr for ProbeAddress {
+impl FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -280,6 +289,7 @@ mod tests {
             "--kubeconfig",
             "--context",
             "--probe-address",
+            "--metrics-address",
             "--log-format",
             "--log-level",
             "Examples:",
@@ -294,7 +304,8 @@ mod tests {
     fn no_flag_is_needed() {
         let args = controller(&[]).unwrap();
         assert_eq!(args.lease_name, "dislodge");
-        assert_eq!(args.probe_address, ProbeAddress::At("0.0.0.0:8081".parse().unwrap()));
+        assert_eq!(args.probe_address, Listen::At("0.0.0.0:8081".parse().unwrap()));
+        assert_eq!(args.metrics_address, Listen::At("0.0.0.0:8080".parse().unwrap()));
         assert_eq!(args.test_millis_per_second, None);
     }
 
@@ -302,6 +313,7 @@ mod tests {
     fn a_value_that_cannot_be_meant_is_refused_with_what_to_write() {
         for (flags, advice) in [
             (["--probe-address", "8081"], "such as 0.0.0.0:8081"),
+            (["--metrics-address", "localhost"], "an IP address and a port"),
             (["--namespace", "Team_A"], "lower-case letters"),
             (["--lease-name", "../x"], "lower-case letters"),
             (["--log-format", "xml"], "possible values: text, json"),
@@ -313,8 +325,8 @@ mod tests {
     }
 
     #[test]
-    fn the_probes_can_be_switched_off() {
-        let args = controller(&["--probe-address", "off"]).unwrap();
-        assert_eq!(args.probe_address, ProbeAddress::Off);
+    fn probes_and_metrics_can_be_switched_off() {
+        let args = controller(&["--probe-address", "off", "--metrics-address", "off"]).unwrap();
+        assert_eq!((args.probe_address, args.metrics_address), (Listen::Off, Listen::Off));
     }
 }

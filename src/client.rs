@@ -1,18 +1,23 @@
 //! The client of the API server: where it is, who we are, and the first contact.
 
+mod count;
 mod timeout;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use dislodge_engine::message::mask;
 use http::HeaderValue;
 use http::header::USER_AGENT;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
+pub use self::count::CountLayer;
 pub use self::timeout::{Overdue, TimeoutLayer};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
 
 /// How long one request may take. A watch may last longer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -120,7 +125,8 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// A client for the API server that the flags, else the environment name. Nothing is sent yet.
+/// A client for the API server that the flags, else the environment name. Nothing is sent yet; what
+/// will be is counted in these metrics.
 ///
 /// # Errors
 ///
@@ -128,6 +134,7 @@ impl std::fmt::Debug for Connection {
 pub async fn connect(
     kubeconfig: Option<&Path>,
     context: Option<&str>,
+    (metrics, clock): (&Metrics, Clock),
 ) -> Result<Connection, ClientError> {
     let (mut config, from) = match source(kubeconfig, context)? {
         Source::Files(paths, from) => (from_files(&paths, from, context).await?, from),
@@ -144,10 +151,12 @@ pub async fn connect(
         USER_AGENT,
         HeaderValue::from_static(concat!("dislodge/", env!("CARGO_PKG_VERSION"))),
     ));
-    let address = config.cluster_url.to_string();
+    let address = mask(&config.cluster_url.to_string()).into_owned();
     let client = ClientBuilder::try_from(config)
         .map_err(|error| ClientError::Unusable { from, reason: reason(&error) })?
         .with_layer(&TimeoutLayer::new(REQUEST_TIMEOUT))
+        // Outside of it: a request without an answer counts, too.
+        .with_layer(&CountLayer::new(metrics.clone(), clock))
         .build();
     Ok(Connection { client, address })
 }

@@ -152,10 +152,13 @@ mod tests {
 
     #[test]
     fn the_committed_files_are_what_the_types_say() {
-        let causes = crate::causes::page();
-        for (file, generated) in
-            [(FILE, render()), (REFERENCE_FILE, reference()), (crate::causes::FILE, causes)]
-        {
+        use crate::{causes, metrics};
+        for (file, generated) in [
+            (FILE, render()),
+            (REFERENCE_FILE, reference()),
+            (causes::FILE, causes::page()),
+            (metrics::reference::FILE, metrics::reference::page()),
+        ] {
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
             if std::env::var_os("BLESS").is_some() {
                 std::fs::write(&path, &generated).unwrap();

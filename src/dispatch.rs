@@ -1,16 +1,19 @@
-//! A task for each effect, and one log line for each outcome.
+//! A task for each effect; its outcome is told to the engine, to the log and to the metrics.
+
+mod line;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use dislodge_engine::effect::{Effect, EffectId, Outcome, Patch, Target, TargetKind, Verb};
-use dislodge_engine::keys;
-use dislodge_engine::objects::Key;
+use dislodge_engine::effect::{Effect, EffectId, Outcome, TargetKind};
+use dislodge_engine::notice::Decision;
 use kube::Client;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::clock::{Clock, millis};
+use self::line::{Line, name, stops};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::request::{Accepted, Refused};
 use crate::watch::kinds::Versions;
 use crate::{apply, report};
@@ -62,6 +65,7 @@ pub struct Trigger {
 #[derive(Clone)]
 pub struct Dispatch {
     writer: Writer,
+    metrics: Metrics,
     told: UnboundedSender<Told>,
 }
 
@@ -73,27 +77,47 @@ impl std::fmt::Debug for Dispatch {
 
 impl Dispatch {
     /// Outcomes go to `told`.
-    pub const fn new(writer: Writer, told: UnboundedSender<Told>) -> Self {
-        Self { writer, told }
+    pub const fn new(writer: Writer, metrics: Metrics, told: UnboundedSender<Told>) -> Self {
+        Self { writer, metrics, told }
     }
 
-    /// Starts an effect. Its outcome is told exactly once, whatever happens.
-    pub fn start(&self, id: EffectId, effect: Effect, trigger: Trigger) {
-        let writer = self.writer.clone();
+    /// Starts an effect, and says which decision it carries out. Its outcome is told exactly once,
+    /// whatever happens.
+    pub fn start(
+        &self,
+        id: EffectId,
+        effect: Effect,
+        decision: Option<Box<Decision>>,
+        trigger: Trigger,
+    ) {
+        let (writer, metrics) = (self.writer.clone(), self.metrics.clone());
         let promise = Promise { id, outcome: Outcome::Unavailable, told: self.told.clone() };
         tokio::spawn(async move {
-            let sent = writer.clock.elapsed();
+            let name = name(&effect, decision.is_some());
+            let event_to_patch = writer.clock.elapsed().saturating_sub(trigger.received);
+            if let Some(decision) = &decision {
+                metrics.decided(name, decision, event_to_patch);
+            }
             let answer = perform(&effect, &writer).await;
             let outcome = match &answer {
                 Ok(_) => Outcome::Applied,
                 Err(refused) => refused.outcome,
             };
             promise.keep(outcome);
+            metrics.landed(name, outcome);
+            if let Some(decision) = decision.as_ref().filter(|_| stops(&effect)) {
+                let first = decision.first_failure.filter(|_| outcome.is_done());
+                let detection = first.map(|first| writer.clock.wall().duration_since(first));
+                let detection = detection.and_then(|span| Duration::try_from(span).ok());
+                metrics.acted(decision, outcome, detection);
+            }
             let line = Line {
+                name,
                 effect: &effect,
+                decision: decision.as_deref(),
                 outcome,
                 error: answer.err().map(|refused| refused.message),
-                event_to_patch: sent.saturating_sub(trigger.received),
+                event_to_patch,
                 elapsed: writer.clock.elapsed().saturating_sub(trigger.decided),
             };
             line.log();
@@ -139,90 +163,6 @@ impl Drop for Promise {
     }
 }
 
-/// What is logged of an effect. The keys are stable: people and benchmarks read them.
-struct Line<'a> {
-    effect: &'a Effect,
-    outcome: Outcome,
-    error: Option<String>,
-    event_to_patch: Duration,
-    elapsed: Duration,
-}
-
-impl Line<'_> {
-    fn log(&self) {
-        let (name, target, patch) = parts(self.effect);
-        let (kind, Key { namespace, name: object }) = target;
-        let cause = patch.and_then(cause);
-        let (outcome, error) = (self.outcome.as_str(), self.error.as_deref());
-        let elapsed_ms = millis(self.elapsed);
-        // Only where quota waits for it does the time to the patch mean anything.
-        let acts = acts(self.effect);
-        let event_to_patch_ms = acts.then(|| millis(self.event_to_patch));
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    effect = name,
-                    kind = kind_name(kind),
-                    namespace,
-                    name = object,
-                    cause,
-                    outcome,
-                    event_to_patch_ms,
-                    elapsed_ms,
-                    error,
-                    "{name} {} {namespace}/{object}: {outcome}",
-                    kind_name(kind)
-                )
-            };
-        }
-        match self.outcome {
-            Outcome::Applied | Outcome::AlreadyDone if acts => line!(info),
-            Outcome::Applied | Outcome::AlreadyDone => line!(debug),
-            Outcome::Conflict | Outcome::Gone | Outcome::TooLate => line!(info),
-            Outcome::Throttled | Outcome::Unavailable => line!(warn),
-            Outcome::Forbidden | Outcome::Rejected => line!(error),
-        }
-    }
-}
-
-/// Whether an effect changes what somebody else owns and quota depends on.
-fn acts(effect: &Effect) -> bool {
-    match effect {
-        Effect::Lever { .. } | Effect::EndPod { .. } | Effect::ClearPod { .. } => true,
-        Effect::Explain { .. }
-        | Effect::Publish(_)
-        | Effect::WriteStatus { .. }
-        | Effect::Reserve { .. } => false,
-    }
-}
-
-fn parts(effect: &Effect) -> (&'static str, (TargetKind, &Key), Option<&Patch>) {
-    fn of(target: &Target) -> (TargetKind, &Key) {
-        (target.kind, &target.key)
-    }
-    match effect {
-        Effect::Lever { verb, target, patch, .. } => {
-            let name = match verb {
-                Verb::Hold => "Hold",
-                Verb::Resume => "Resume",
-                Verb::Clear => "Clear",
-                Verb::Finish => "Finish",
-            };
-            (name, of(target), Some(patch))
-        }
-        Effect::EndPod { target, patches, .. } => ("EndPod", of(target), patches.first()),
-        Effect::ClearPod { target, patch } => ("ClearPod", of(target), Some(patch)),
-        Effect::Explain { target, patch } => ("Explain", of(target), Some(patch)),
-        Effect::Publish(event) => ("Publish", of(&event.regarding), None),
-        Effect::WriteStatus { target, .. } => ("WriteStatus", of(target), None),
-        Effect::Reserve { target, .. } => ("Reserve", of(target), None),
-    }
-}
-
-fn cause(patch: &Patch) -> Option<&str> {
-    patch.body.get("metadata")?.get("annotations")?.get(keys::HELD_CAUSE)?.as_str()
-}
-
 /// The kind's name as the API has it.
 pub const fn kind_name(kind: TargetKind) -> &'static str {
     match kind {
@@ -236,8 +176,6 @@ pub const fn kind_name(kind: TargetKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use dislodge_engine::effect::{Merge, Part};
-    use serde_json::json;
     use tokio::sync::mpsc;
 
     use super::*;
@@ -265,13 +203,5 @@ mod tests {
         });
         assert!(task.await.is_err());
         assert_eq!(outcomes.recv().await.map(|told| told.outcome), Some(Outcome::Unavailable));
-    }
-
-    #[test]
-    fn the_cause_is_read_from_the_explanation() {
-        let body = json!({"metadata": {"annotations": {"dislodge.dev/held-cause": "NotFound"}}});
-        let patch = |body| Patch { merge: Merge::Json, part: Part::Main, body };
-        assert_eq!(cause(&patch(body)), Some("NotFound"));
-        assert_eq!(cause(&patch(json!({"spec": {"active": true}}))), None);
     }
 }

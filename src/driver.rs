@@ -5,18 +5,22 @@ use std::time::Duration;
 use dislodge_engine::Engine;
 use dislodge_engine::effect::Effect;
 use dislodge_engine::input::Input;
+use dislodge_engine::notice::Notice;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::dispatch::{Dispatch, Told, Trigger};
 use crate::health::Health;
+use crate::metrics::{Depths, Metrics};
 
 /// How many inputs may wait: watches that are ahead of the engine wait in turn, and with them the
 /// API server.
 const WAITING: usize = 1024;
 /// The longest time between two signs of life.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How often is measured how things stand.
+const MEASURE: Duration = Duration::from_secs(5);
 /// Pause before the same deadline is told again, so that one which does not move is no spin.
 const SAME_DEADLINE: Duration = Duration::from_millis(100);
 /// How long a stop waits for effects that are under way.
@@ -56,6 +60,9 @@ pub struct Driver {
     engine: Engine,
     clock: Clock,
     health: Health,
+    metrics: Metrics,
+    /// When is measured next.
+    measure: Duration,
     inbox: mpsc::Receiver<Envelope>,
     told: UnboundedReceiver<Told>,
     dispatch: Dispatch,
@@ -65,20 +72,29 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver for this engine. `dispatch` makes the performer of effects, given where outcomes
-    /// go.
+    /// A driver for this engine, which tells how it fares. `dispatch` makes the performer of effects,
+    /// given where outcomes go.
     pub fn new(
         engine: Engine,
-        clock: Clock,
-        health: Health,
+        (clock, health, metrics): (Clock, Health, Metrics),
         dispatch: impl FnOnce(UnboundedSender<Told>) -> Dispatch,
     ) -> (Self, Inbox) {
         let (sender, inbox) = mpsc::channel(WAITING);
         // Outcomes are never held up: there are no more of them than effects under way.
         let (outcomes, told) = mpsc::unbounded_channel();
         let dispatch = dispatch(outcomes);
-        let driver =
-            Self { engine, clock, health, inbox, told, dispatch, under_way: 0, last: None };
+        let driver = Self {
+            engine,
+            clock,
+            health,
+            metrics,
+            measure: Duration::ZERO,
+            inbox,
+            told,
+            dispatch,
+            under_way: 0,
+            last: None,
+        };
         (driver, Inbox(sender))
     }
 
@@ -86,6 +102,7 @@ impl Driver {
     pub async fn run(mut self, stop: &CancellationToken) {
         loop {
             self.health.beat();
+            self.measure();
             // Before the inbox, so that a flood of events does not hold up what is due.
             let wake = self.deadline();
             tokio::select! {
@@ -126,10 +143,33 @@ impl Driver {
         let mut effects = self.engine.handle(input, now);
         // What frees quota goes first.
         effects.sort_by_key(|(_, effect)| !is_urgent(effect));
+        let mut decisions = Vec::new();
+        for notice in self.engine.notices() {
+            match notice {
+                Notice::Decided(id, decision) => decisions.push((id, decision)),
+                other @ (Notice::FailedPull(_) | Notice::Audited { .. } | Notice::Released(_)) => {
+                    self.metrics.note(&other);
+                }
+            }
+        }
         for (id, effect) in effects {
             self.under_way += 1;
-            self.dispatch.start(id, effect, Trigger { received, decided: now.elapsed });
+            let decided = decisions.iter().position(|(of, _)| *of == id);
+            let decision = decided.map(|at| decisions.swap_remove(at).1);
+            let trigger = Trigger { received, decided: now.elapsed };
+            self.dispatch.start(id, effect, decision, trigger);
         }
+    }
+
+    /// Measures how things stand, every now and then.
+    fn measure(&mut self) {
+        if self.clock.elapsed() < self.measure {
+            return;
+        }
+        let now = self.clock.now();
+        self.measure = now.elapsed + MEASURE;
+        let depths = Depths { inputs: self.inbox.len(), effects: self.under_way };
+        self.metrics.measure(self.engine.gauges(now), depths, now.elapsed);
     }
 
     fn finish(&mut self, told: Told) {
@@ -164,3 +204,6 @@ fn is_urgent(effect: &Effect) -> bool {
         Effect::Explain { .. } | Effect::Publish(_) | Effect::WriteStatus { .. } => false,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -75,6 +75,13 @@ impl Health {
         self.with(kind, |progress| progress.trouble = trouble);
     }
 
+    /// Whether the watch of each kind works.
+    pub fn watches(&self) -> Vec<(Kind, bool)> {
+        let kinds = self.shared.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let works = |progress: &Progress| progress.known && progress.trouble.is_none();
+        kinds.iter().map(|(kind, progress)| (*kind, works(progress))).collect()
+    }
+
     fn with(&self, kind: Kind, change: impl FnOnce(&mut Progress)) {
         let mut kinds = self.shared.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         change(kinds.entry(kind).or_default());

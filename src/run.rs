@@ -1,7 +1,6 @@
 //! The wiring of the controller, from the first contact to a clean stop.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,13 +11,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::args::{ControllerArgs, ProbeAddress};
+use crate::args::ControllerArgs;
 use crate::client::{self, ClientError};
 use crate::clock::Clock;
 use crate::dispatch::{Dispatch, Writer};
 use crate::driver::Driver;
 use crate::health::Health;
 use crate::lease::Keeper;
+use crate::metrics::{Metrics, endpoint};
+use crate::serve::{self, BindError, Service};
 use crate::settings::Settings;
 use crate::watch::kinds::Versions;
 use crate::{probes, telemetry, watch};
@@ -38,17 +39,9 @@ pub enum Error {
     /// There is no client.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The address of the probes cannot be used.
-    #[error(
-        "the probes cannot be served at {address}: {source}: choose another address with \
-         --probe-address, or 'off'"
-    )]
-    Probes {
-        /// The address.
-        address: SocketAddr,
-        /// What is wrong with it.
-        source: std::io::Error,
-    },
+    /// An address cannot be used.
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// The operating system gives no threads or signals.
     #[error("the process cannot start: {0}")]
     System(#[source] std::io::Error),
@@ -118,12 +111,11 @@ async fn serve(settings: Settings) -> Result<(), Error> {
     announce(&settings);
     tasks.spawn("signal handler", signals(stop.clone())?);
 
-    let connection =
-        client::connect(settings.kubeconfig.as_deref(), settings.context.as_deref()).await?;
-    if let ProbeAddress::At(address) = settings.probe_address {
-        let listener =
-            probes::bind(address).await.map_err(|source| Error::Probes { address, source })?;
-        tasks.spawn("probe server", probes::serve(listener, health.clone()));
+    let metrics = Metrics::new(health.clone());
+    let (kubeconfig, context) = (settings.kubeconfig.as_deref(), settings.context.as_deref());
+    let connection = client::connect(kubeconfig, context, (&metrics, clock)).await?;
+    for bound in serve::bind(services(&settings, &health, &metrics)).await? {
+        tasks.spawn("server of probes and metrics", bound.serve());
     }
     if stop.run_until_cancelled(client::reach(&connection)).await.is_none() {
         return ended(&tasks);
@@ -134,8 +126,9 @@ async fn serve(settings: Settings) -> Result<(), Error> {
     let versions = Versions::default();
     let writer = Writer::new(client.clone(), versions.clone(), settings.identity.clone(), clock);
     let engine = Engine::new(settings.engine());
-    let (driver, inbox) =
-        Driver::new(engine, clock, health.clone(), |told| Dispatch::new(writer, told));
+    let (driver, inbox) = Driver::new(engine, (clock, health.clone(), metrics.clone()), |told| {
+        Dispatch::new(writer, metrics.clone(), told)
+    });
     let mut keeper = Keeper::new(
         client.clone(),
         &settings.lease_namespace,
@@ -145,7 +138,8 @@ async fn serve(settings: Settings) -> Result<(), Error> {
         inbox.clone(),
     );
     let namespace = settings.namespace;
-    watch::start(&watch::Context { client, namespace, inbox, clock, health, versions }, &tasks);
+    let context = watch::Context { client, namespace, inbox, clock, health, metrics, versions };
+    watch::start(&context, &tasks);
     let claim = async {
         keeper.run(&stop).await;
         keeper
@@ -164,6 +158,24 @@ async fn serve(settings: Settings) -> Result<(), Error> {
         () = stopping => tracing::warn!("stopped without waiting any longer"),
     }
     ended(&tasks)
+}
+
+/// What is served over HTTP.
+fn services(settings: &Settings, health: &Health, metrics: &Metrics) -> Vec<Service> {
+    vec![
+        Service {
+            name: "probes",
+            flag: "--probe-address",
+            at: settings.probe_address,
+            routes: probes::routes(health.clone()),
+        },
+        Service {
+            name: "metrics",
+            flag: "--metrics-address",
+            at: settings.metrics_address,
+            routes: endpoint::routes(metrics.clone()),
+        },
+    ]
 }
 
 fn ended(tasks: &Tasks) -> Result<(), Error> {

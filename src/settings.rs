@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dislodge_engine::timing::Timing;
 
-use crate::args::{ControllerArgs, ProbeAddress};
+use crate::args::{ControllerArgs, Listen};
 
 /// The namespace of the Lease where nothing else says it; the one that `deploy/` makes.
 const DEFAULT_NAMESPACE: &str = "dislodge-system";
@@ -33,7 +33,9 @@ pub struct Settings {
     /// The context that was asked for.
     pub context: Option<String>,
     /// Where the probes are served.
-    pub probe_address: ProbeAddress,
+    pub probe_address: Listen,
+    /// Where the metrics are served.
+    pub metrics_address: Listen,
     /// The kubelet's second in milliseconds, where a test has asked for another one.
     pub millis_per_second: Option<u32>,
 }
@@ -58,6 +60,7 @@ impl Settings {
             kubeconfig: args.kubeconfig.clone(),
             context: args.context.clone(),
             probe_address: args.probe_address,
+            metrics_address: args.metrics_address,
             millis_per_second: args.test_millis_per_second,
         }
     }

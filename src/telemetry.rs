@@ -2,8 +2,11 @@
 
 use std::io::IsTerminal;
 
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::LogFormat;
 
@@ -20,12 +23,23 @@ pub fn start(format: Option<LogFormat>, level: &str) -> Result<(), ParseError> {
     let filter = EnvFilter::builder().parse(format!("{QUIET},{level}"))?;
     let terminal = std::io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
-        LogFormat::Text => lines.with_ansi(terminal).with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
+        LogFormat::Text => {
+            let lines = tracing_subscriber::fmt().with_env_filter(filter);
+            lines.with_writer(std::io::stderr).with_ansi(terminal).with_target(false).try_init()
+        }
+        LogFormat::Json => json(filter, std::io::stderr).try_init().map_err(Into::into),
     };
     // Somebody who embeds the controller may have set up logs already: theirs stay.
     drop(started);
     Ok(())
+}
+
+/// Log lines as JSON: the fields of an event stand beside `timestamp`, `level`, `target` and `message`.
+pub(crate) fn json<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    lines.json().flatten_event(true).with_current_span(false).finish()
 }

@@ -19,6 +19,7 @@ use crate::client::describe;
 use crate::clock::Clock;
 use crate::driver::Inbox;
 use crate::health::Health;
+use crate::metrics::Metrics;
 use crate::run::Tasks;
 
 /// How often is looked for a kind that the API server does not serve.
@@ -39,6 +40,8 @@ pub struct Context {
     pub clock: Clock,
     /// Who is told how the watches fare.
     pub health: Health,
+    /// Where what they bring is counted.
+    pub metrics: Metrics,
     /// Where the version of Workloads is noted.
     pub versions: Versions,
 }

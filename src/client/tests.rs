@@ -38,8 +38,14 @@ contexts:
 - {name: prod, context: {cluster: c, user: u}}
 ";
 
+async fn connection(path: &Path, context: Option<&str>) -> Result<Connection, ClientError> {
+    let clock = Clock::start();
+    let metrics = Metrics::new(crate::health::Health::new(clock));
+    connect(Some(path), context, (&metrics, clock)).await
+}
+
 async fn refusal(path: &Path, context: Option<&str>) -> String {
-    connect(Some(path), context).await.unwrap_err().to_string()
+    connection(path, context).await.unwrap_err().to_string()
 }
 
 #[tokio::test]
@@ -78,7 +84,7 @@ async fn a_kubeconfig_without_a_current_context_asks_for_one() {
 #[tokio::test]
 async fn a_good_kubeconfig_gives_a_client_and_the_address() {
     let scratch = Scratch::new("good");
-    let connection = connect(Some(&scratch.file(KUBECONFIG)), Some("prod")).await.unwrap();
+    let connection = connection(&scratch.file(KUBECONFIG), Some("prod")).await.unwrap();
     assert_eq!(connection.address, "https://127.0.0.1:1/");
 }
 

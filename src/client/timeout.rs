@@ -71,7 +71,8 @@ where
     }
 }
 
-fn is_watch(query: Option<&str>) -> bool {
+/// Whether a request with this query is a watch.
+pub(super) fn is_watch(query: Option<&str>) -> bool {
     query.is_some_and(|query| query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1")))
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use dislodge_engine::input::{Change, Input};
+use dislodge_engine::message::mask;
 use futures::StreamExt;
 use kube::Api;
 use kube::runtime::watcher::{Config, Error, Event, watcher};
@@ -13,6 +14,7 @@ use super::Context;
 use super::kinds::{Absence, Followed, Source};
 use super::object::Watched;
 use crate::client::{describe, reason};
+use crate::metrics::WatchCounters;
 
 /// Objects a page of a list: 3.6 MB where they are Pods.
 const PAGE: u32 = 500;
@@ -38,6 +40,7 @@ pub(super) async fn follow<T: Followed>(api: Api<Watched<T>>, context: &Context)
     let mut config = Config::default().page_size(PAGE);
     config.field_selector = source.fields.map(str::to_owned);
     let mut trouble = Trouble::new(source, context.scope());
+    let count = context.metrics.watch(source.kind);
     loop {
         let mut events = pin!(watcher(api.clone(), config.clone()));
         loop {
@@ -55,6 +58,7 @@ pub(super) async fn follow<T: Followed>(api: Api<Watched<T>>, context: &Context)
             let event = match event {
                 Ok(event) => event,
                 Err(error) => {
+                    count.failures.inc();
                     if source.absence != Absence::Impossible && code(&error) == Some(404) {
                         return Ended::Vanished;
                     }
@@ -70,19 +74,24 @@ pub(super) async fn follow<T: Followed>(api: Api<Watched<T>>, context: &Context)
                 trouble.over(context);
             }
             let whole = matches!(event, Event::InitDone);
-            if let Some(input) = input(event, source)
+            if let Some(input) = input(event, source, &count)
                 && context.inbox.send(input, received).await.is_err()
             {
                 return Ended::Closed;
             }
             if whole {
+                count.lists.inc();
                 context.health.listed(source.kind);
             }
         }
     }
 }
 
-fn input<T: Followed>(event: Event<Watched<T>>, source: Source) -> Option<Input> {
+fn input<T: Followed>(
+    event: Event<Watched<T>>,
+    source: Source,
+    count: &WatchCounters,
+) -> Option<Input> {
     let (watched, change): (_, fn(T) -> Change<T>) = match event {
         Event::Init => return Some(Input::ListBegun(source.kind)),
         Event::InitDone => return Some(Input::ListEnded(source.kind)),
@@ -91,10 +100,13 @@ fn input<T: Followed>(event: Event<Watched<T>>, source: Source) -> Option<Input>
         Event::Delete(watched) => (watched, Change::Gone),
     };
     let name = watched.key();
+    count.events.inc();
     match watched.object {
         Ok(object) => Some(T::input(change(object))),
         Err(error) => {
+            count.unreadable.inc();
             let kind = source.kind.as_str();
+            let error = mask(&error).into_owned();
             tracing::warn!(
                 kind,
                 object = name,
@@ -224,6 +236,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_a_list_is_told_apart_from_what_happens() {
+        let count = WatchCounters::default();
         let inputs = [
             Event::Init,
             Event::InitApply(pod()),
@@ -231,7 +244,8 @@ mod tests {
             Event::Apply(pod()),
             Event::Delete(pod()),
         ]
-        .map(|event| input(event, Pod::SOURCE).unwrap());
+        .map(|event| input(event, Pod::SOURCE, &count).unwrap());
+        assert_eq!((count.events.get(), count.unreadable.get()), (3, 0));
         assert_eq!(inputs[0], Input::ListBegun(Kind::Pod));
         assert!(matches!(&inputs[1], Input::Pod(Change::Listed(pod)) if pod.meta().name == "p"));
         assert_eq!(inputs[2], Input::ListEnded(Kind::Pod));

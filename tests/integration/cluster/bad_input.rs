@@ -73,7 +73,7 @@ async fn a_cluster_where_nothing_is_installed_yet_is_waited_for(stage: Stage) ->
     let mut bare = BareServer::start().await?;
     let program = Program::new("dislodge", env!("CARGO_BIN_EXE_dislodge"), &bare.logs())
         .arguments(["controller", "--namespace", "default", "--lease-namespace", "default"])
-        .arguments(["--log-format", "json", "--probe-address", "off"])
+        .arguments(["--log-format", "json", "--probe-address", "off", "--metrics-address", "off"])
         .variable("KUBECONFIG", bare.kubeconfig());
     let controller = Restartable::start(program).await?;
     controller.logged("apply crds/", 20).await?;

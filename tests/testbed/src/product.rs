@@ -128,6 +128,7 @@ impl Product {
         .arguments(["--identity", plan.identity, "--log-format", "json"])
         .arguments(["--lease-name", plan.lease])
         .arguments(["--probe-address".to_owned(), format!("127.0.0.1:{port}")])
+        .arguments(["--metrics-address".to_owned(), format!("127.0.0.1:{port}")])
         .variable("KUBECONFIG", account.kubeconfig());
         if plan.millis_per_second != 1000 {
             program = program.arguments([
