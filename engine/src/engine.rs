@@ -10,6 +10,7 @@ mod measure;
 mod pods;
 mod policies;
 mod requeue;
+mod silence;
 mod slots;
 mod summary;
 
@@ -32,6 +33,7 @@ use crate::timing::Timing;
 use casebook::Case;
 use flight::Flights;
 use policies::PolicyState;
+use silence::Silence;
 
 /// What the engine is told once.
 #[derive(Clone, Debug)]
@@ -79,6 +81,8 @@ pub struct Engine {
     cases: BTreeMap<Uid, Case>,
     /// What an earlier life of the controller has reported, by job: image and reason.
     reported_before: BTreeMap<Uid, Vec<(Arc<str>, String)>>,
+    /// Pulls that show nothing for long.
+    silence: Silence,
     /// Effects without an outcome.
     flights: Flights,
     /// What the newest input gave for logs and metrics.
@@ -118,6 +122,7 @@ struct Early {
 enum Due {
     Job(Uid),
     Policy(Key),
+    Silence,
 }
 
 impl Engine {
@@ -140,6 +145,7 @@ impl Engine {
             silent_nodes: BTreeSet::new(),
             cases: BTreeMap::new(),
             reported_before: BTreeMap::new(),
+            silence: Silence::default(),
             flights: Flights::default(),
             notices: Vec::new(),
             early: Vec::new(),
@@ -161,6 +167,7 @@ impl Engine {
         let mut effects = Vec::new();
         self.notices.clear();
         self.take(input, now);
+        self.expect_silence(now);
         self.pass_deadlines(now);
         for policy in self.dirty_policies.clone() {
             self.close_quiet(&policy, now); // before its jobs are decided
@@ -213,6 +220,7 @@ impl Engine {
             match self.deadlines.pop_first() {
                 Some((_, Due::Job(uid))) => drop(self.dirty_jobs.insert(uid)),
                 Some((_, Due::Policy(key))) => drop(self.dirty_policies.insert(key)),
+                Some((_, Due::Silence)) => self.count_silence(now),
                 None => return,
             }
         }

@@ -34,6 +34,8 @@ pub struct Gauges {
 pub struct QueueGauges {
     /// Jobs with failed pulls that are not held.
     pub failing: u64,
+    /// Pods with an image that nothing has been said of for 15 minutes, as they were counted last.
+    pub silent: u64,
     /// Jobs that are held, by what the hold leads to.
     pub held: BTreeMap<Action, u64>,
     /// When the oldest of these holds was decided.

@@ -283,6 +283,13 @@ pub(super) const WAITING: Definition = gauge(
     "Jobs that have reached a threshold and whose action waits",
     Some("`reason=~\"ClockSkew|Budget\"` above 0 for long"),
 );
+pub(super) const SILENT: Definition = gauge(
+    "dislodge_silent_pulls",
+    &[NAMESPACE, LOCAL_QUEUE],
+    "Pods that wait for an image of which nothing has been said for 15 minutes: its pull hangs or is slow, or the \
+     Pod cannot be set up (a volume, the network); never acted on, counted once a minute",
+    Some("above 0 for an hour"),
+);
 pub(super) const HELD: Definition = gauge(
     "dislodge_held_jobs",
     &[NAMESPACE, LOCAL_QUEUE, ACTION],
@@ -371,13 +378,14 @@ pub(super) const BUILD: Definition = Definition {
 };
 
 /// All metrics, in the order of the page.
-pub const ALL: [Definition; 28] = [
+pub const ALL: [Definition; 29] = [
     FAILED_PULLS,
     DECISIONS,
     ACTIONS,
     AUDIT,
     FAILING,
     WAITING,
+    SILENT,
     HELD,
     OLDEST_HOLD,
     QUOTA_WASTED,

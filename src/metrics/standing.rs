@@ -201,6 +201,7 @@ fn queue(namespace: &str, local_queue: &str) -> Queue {
 
 fn merge(into: &mut QueueGauges, values: QueueGauges) {
     into.failing += values.failing;
+    into.silent += values.silent;
     for (action, jobs) in values.held {
         *into.held.entry(action).or_default() += jobs;
     }
@@ -233,6 +234,8 @@ impl Collector for Standing {
         let mut page = Page::new(&mut encoder);
         let queues = || state.queues.iter();
         page.gauges(definitions::FAILING, queues().map(|(of, q)| (of.clone(), q.failing)))?;
+        let silent = queues().map(|(of, queue)| (of.clone(), queue.silent));
+        page.gauges(definitions::SILENT, silent)?;
         let waiting = state.waiting.iter();
         page.gauges(definitions::WAITING, waiting.map(|(reason, n)| (OfReason { reason }, *n)))?;
         let held = queues().flat_map(|(of, queue)| {

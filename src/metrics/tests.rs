@@ -234,6 +234,24 @@ async fn a_hold_gives_quota_back_for_as_long_as_it_lasts() {
     assert!((2.0..3.0).contains(&release), "{release}");
 }
 
+#[test]
+fn only_the_replica_that_acts_sums_quota_up_and_only_while_it_acts() {
+    let metrics = metrics();
+    let mut gauges = Gauges::default();
+    let queue = gauges.queues.entry(Queue::None { namespace: "team".to_owned() }).or_default();
+    queue.wasted.insert("cpu".into(), dislodge_engine::objects::Quantity::parse("2"));
+    let sums =
+        [(false, 10, 0.0), (true, 20, 0.0), (true, 30, 20.0), (false, 40, 20.0), (true, 50, 20.0)];
+    for (acts, elapsed, expected) in sums {
+        let gauges = Gauges { acts, ..gauges.clone() };
+        metrics.measure(gauges, Depths::default(), Duration::from_secs(elapsed));
+        let families = read(&metrics.text().unwrap()).unwrap();
+        let sum =
+            value(&families, "dislodge_quota_wasted_seconds_total{local_queue=,resource=cpu}");
+        assert!((sum - expected).abs() < 1e-6, "after {elapsed} s: {sum}, not {expected}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_job_that_starts_after_all_shows_that_audit_was_wrong() {
     let stage = Stage::new(ACCEPTED).await;

@@ -8,7 +8,6 @@ use crate::cause::Class;
 use crate::engine::{Due, Engine};
 use crate::objects::{Key, Uid};
 use crate::observe::{Observation, registry_host};
-use crate::quota::{QuotaView as _, Unmanaged};
 use crate::record::Step;
 use crate::resolve::Effective;
 use crate::time::Now;
@@ -137,10 +136,6 @@ impl Engine {
 
     /// The policy that decides of a job now.
     fn governing(&self, job: Uid) -> Option<&Effective> {
-        let queue = match self.index.workload_of(job) {
-            Some(workload) => workload.queue(),
-            None => Unmanaged(&self.index.owner(job)?).queue(),
-        };
-        self.policies.governing(&queue)
+        self.policies.governing(&self.queue_of(job)?)
     }
 }

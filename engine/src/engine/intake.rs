@@ -231,6 +231,10 @@ impl Engine {
         if let Some(row) = self.index.pod_mut(uid) {
             row.running = seen.running;
             row.ending = false;
+            let awaits =
+                !row.node.is_empty() && seen.images.iter().any(|i| i.standing.is_awaited());
+            row.awaits_since = awaits.then(|| arrival.wrote.unwrap_or(now.wall));
+            self.silence.expected |= awaits;
             for (image, track) in vacated.reclaim(uid) {
                 row.history.put_back(image, track);
             }
@@ -274,6 +278,7 @@ impl Engine {
         let Some(row) = self.index.pod_mut(uid) else { return };
         row.ending = true;
         row.running = false;
+        row.awaits_since = None;
         let (job, place, history) = (row.job, row.place, std::mem::take(&mut row.history));
         if let Some(row) = self.index.job_mut(job) {
             for (image, track) in history.into_tracks() {

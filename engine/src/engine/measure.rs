@@ -30,6 +30,9 @@ impl Engine {
                 gauges.queues.entry(queue).or_default();
             }
         }
+        for (queue, pulls) in &self.silence.pulls {
+            gauges.queues.entry(queue.clone()).or_default().silent += u64::from(*pulls);
+        }
         for (job, case) in &self.cases {
             self.count_case(*job, case, &mut gauges);
         }

@@ -92,7 +92,7 @@ impl Engine {
             budget: state.written.budget,
             failing: self.failing_jobs(key),
             outages: self.outages.open(key).collect(),
-            silent_pulls: 0,
+            silent_pulls: self.silent_pulls(key),
             recent_actions: state.counters.recent.clone(),
         }
     }

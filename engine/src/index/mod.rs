@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::objects::{Job, JobSet, Key, Uid, Workload};
 use crate::owner::{Other, Owner, Reach};
 use crate::record::{Place, PodHistory, Vacated};
@@ -40,6 +42,8 @@ pub struct PodRow {
     pub ignored: bool,
     /// A list showed it first, so that nothing tells when it began to fail.
     pub listed: bool,
+    /// While an image of it is still to come: when the kubelet wrote its newest status.
+    pub awaits_since: Option<Timestamp>,
     /// Since when it has been seen to carry our condition, as [`crate::time::Now::elapsed`].
     pub marked: Option<Duration>,
     /// Its version, while one of its images fails or our condition is on it: what ends it, or takes
@@ -134,6 +138,11 @@ impl Index {
         self.pods.get_mut(&uid)
     }
 
+    /// All Pods.
+    pub fn pods(&self) -> impl Iterator<Item = &PodRow> {
+        self.pods.values()
+    }
+
     /// How many Pods there are.
     pub fn pod_count(&self) -> usize {
         self.pods.len()
@@ -203,6 +212,7 @@ impl Index {
                 retriable: true,
                 ignored: false,
                 listed: false,
+                awaits_since: None,
                 marked: None,
                 version: None,
                 history: PodHistory::default(),

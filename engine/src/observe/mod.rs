@@ -98,6 +98,11 @@ impl Standing {
         }
     }
 
+    /// Whether the image is still to come: nothing says that its pull is not running, or hanging.
+    pub fn is_awaited(self) -> bool {
+        matches!(self, Self::Wanted | Self::Unasked(_) | Self::BackOff(_))
+    }
+
     /// Whether a pull of the image may begin at any time, or be running already.
     pub fn may_be_pulled(self) -> bool {
         matches!(self, Self::Wanted | Self::Unasked(_) | Self::Unclear)

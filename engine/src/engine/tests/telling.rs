@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::stage::{IMAGE, JOB, MISSING, POD, Stage, uid};
-use super::{enforce, held, marks_of};
+use super::stage::{IMAGE, JOB, MISSING, POD, Stage, short, uid};
+use super::{enforce, held, marks_of, status_of};
 use crate::api::Action;
 use crate::cause::Cause;
 use crate::effect::{Effect, Outcome};
@@ -121,6 +121,7 @@ fn who_does_not_act_tells_nothing_and_a_list_tells_of_no_failed_pull() {
     assert!(!gauges(&stage).acts);
 
     let mut stage = Stage::new();
+    stage.by_hand = true; // an answer would be another input
     stage.policy(enforce(2));
     stage.admitted();
     stage.answer(Outcome::Applied);
@@ -240,4 +241,71 @@ fn every_queue_that_a_policy_governs_is_shown_also_when_nothing_fails() {
     spec["queues"] = json!([{"kind": "LocalQueue", "name": "elsewhere"}]);
     stage.policy(spec);
     assert_eq!(shown(&stage), [], "it does not exist");
+}
+
+#[test]
+fn a_pull_that_shows_nothing_for_15_minutes_is_told_and_never_acted_on() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(1));
+    stage.admitted();
+    let status = |stage: &mut Stage| {
+        stage.wait(60);
+        let effects = stage.answer(Outcome::Applied);
+        assert!(short(&effects).is_empty(), "{:?}", short(&effects));
+        status_of(&effects).map(|status| status.silent_pulls)
+    };
+    status(&mut stage);
+    stage.wait(12 * 60);
+    assert_eq!((queue(&stage).silent, status(&mut stage)), (0, None), "not yet");
+    stage.wait(60);
+    assert_eq!((queue(&stage).silent, status(&mut stage)), (1, Some(1)));
+    assert_eq!(status(&mut stage), None, "a number that stays is written once");
+    stage.pod(POD, "ContainerCreating", ""); // the kubelet has written, whatever it was
+    assert_eq!((status(&mut stage), queue(&stage).silent), (Some(0), 0));
+}
+
+#[test]
+fn nothing_is_counted_as_silent_that_is_not_waited_for() {
+    type Row = (&'static str, fn(&mut Stage));
+    let rows: [Row; 4] = [
+        ("it has started", |stage| {
+            let pod = stage.pod_object(POD, json!({"running": {}}));
+            stage.give(Input::Pod(Change::Seen(pod)));
+        }),
+        ("it is gone", |stage| stage.no_pod(POD)),
+        ("its node does not report", |stage| stage.node("n1", "Unknown")),
+        ("no policy governs it", Stage::no_policy),
+    ];
+    for (why, change) in rows {
+        let mut stage = Stage::new();
+        stage.policy(enforce(1));
+        stage.admitted();
+        stage.wait(16 * 60);
+        assert_eq!(queue(&stage).silent, 1);
+        change(&mut stage);
+        stage.wait(60);
+        let silent = |gauges: Gauges| gauges.queues.values().map(|queue| queue.silent).sum::<u64>();
+        assert_eq!(silent(gauges(&stage)), 0, "{why}");
+    }
+}
+
+#[test]
+fn a_back_off_that_is_frozen_for_15_minutes_is_silent_and_a_list_tells_since_when() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(9));
+    stage.admitted();
+    stage.first_failure(POD);
+    let frozen = json!({"waiting": {"reason": "ImagePullBackOff", "message": ""}});
+    let pod = stage.pod_object(POD, frozen);
+    stage.wait(15 * 60);
+    stage.give(Input::Pod(Change::Listed(pod)));
+    stage.wait(61);
+    assert_eq!(queue(&stage).silent, 1, "the kubelet's write is what counts, not when we read it");
+}
+
+#[test]
+fn nobody_is_woken_to_count_where_nothing_is_waited_for() {
+    let mut stage = Stage::new();
+    stage.wait(3600);
+    assert_eq!(stage.engine.next_deadline(), None);
 }
