@@ -5,7 +5,6 @@
 //! differ.
 
 mod reference;
-mod structural;
 
 pub use reference::reference;
 
@@ -82,7 +81,7 @@ pub fn render() -> String {
 
 #[expect(clippy::expect_used, reason = "the schema depends on no input, and tests build it")]
 fn schema() -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps {
-    serde_json::from_value(structural::schema()).expect("the schema of our types is structural")
+    serde_json::from_value(api::schema()).expect("the schema of our types is structural")
 }
 
 /// The file that holds what [`reference()`] gives, from the root of the repository.
@@ -179,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_first_line_of_the_description_tells_it_from_the_field_of_the_same_name() {
-        let schema = structural::schema();
+        let schema = api::schema();
         let description = schema["description"].as_str().unwrap();
         assert!(
             description.lines().next().unwrap().contains("not `containers[].imagePullPolicy`"),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use dislodge_engine::api::{self, Rule, RunningPeers, default_rules};
 use serde_json::Value;
 
-use super::{canonical, structural};
+use super::canonical;
 
 const HEAD: &str = "\
 <!-- Generated from the types in engine/src/api by `BLESS=1 cargo test --lib crd`. Change those, not this file. -->
@@ -13,7 +13,7 @@ const HEAD: &str = "\
 
 /// The page as Markdown.
 pub fn reference() -> String {
-    let schema = canonical(structural::schema());
+    let schema = canonical(api::schema());
     let part = |pointer| schema.pointer(pointer).unwrap_or(&Value::Null);
     let (spec, status) = (part("/properties/spec"), part("/properties/status"));
     let mut rules = Vec::new();

@@ -9,7 +9,9 @@ mod limits;
 mod rule;
 pub mod spec;
 pub mod status;
+mod structural;
 mod text;
+pub mod validate;
 
 pub use condition::{Condition, ConditionStatus, READY, RECONCILING, STALLED};
 pub use limits::{Afterwards, Budget, Hold, Outage, Requeue};
@@ -19,6 +21,7 @@ pub use status::{
     ActionCounts, AuditCounts, BudgetUse, FailingJob, FailingState, ImagePullPolicyStatus,
     NOT_OBSERVED, OpenOutage, QueueState, QueueStatus, RecentAction,
 };
+pub use structural::schema;
 pub use text::{bounds, clip};
 
 /// The API group.

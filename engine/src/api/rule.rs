@@ -192,7 +192,7 @@ fn causes(_: &mut SchemaGenerator) -> schemars::Schema {
 }
 
 /// A rule that lists a cause of class *node* may neither fail nor suspend.
-fn node_rule() -> String {
+pub(super) fn node_rule() -> String {
     let names: Vec<String> = listable()
         .filter(|cause| cause.class() == Class::Node)
         .map(|cause| format!("'{cause}'"))

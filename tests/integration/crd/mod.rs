@@ -1,7 +1,7 @@
 //! The CRD against its table of cases, offline and on a real API server: `cases.yaml`.
 //!
-//! Offline, `offline.rs` does what the API server does with a custom resource, so that the table
-//! runs in milliseconds and without Go. Online, `online.rs` asks the real one with a dry run and
+//! Offline, `offline.rs` asks the product itself (`engine/src/api/validate`), in milliseconds and
+//! without Go, and holds its twins of the CEL rules to an interpreter of CEL. Online, `online.rs` asks the real one with a dry run and
 //! also compares every word of the two.
 
 pub(crate) mod cases;
@@ -26,9 +26,6 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// The note that the API server adds where it leaves rules out.
-    pub(crate) const NOT_CHECKED: &str = "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
-
     /// A refusal of the field at this path.
     pub(crate) fn new(field: &str, message: impl Into<String>) -> Self {
         Self { field: field.to_owned(), message: message.into() }

@@ -1,4 +1,4 @@
-//! The table against a real API server, and the real one against `offline.rs`.
+//! The table against a real API server, and the real one against the product's own judgement.
 
 use std::collections::BTreeSet;
 
@@ -22,13 +22,12 @@ pub(crate) async fn against(client: Client, namespace: &str) -> Vec<Failure> {
         Ok(cases) => cases,
         Err(text) => return vec![Failure { case: "the table".to_owned(), text }],
     };
-    let schema = schema();
     let mut failures = Vec::new();
     if let Err(text) = server.compare_definition().await {
         failures.push(Failure { case: "the CRD is read back as it was written".to_owned(), text });
     }
     for case in &cases {
-        if let Err(text) = server.run(&schema, case).await {
+        if let Err(text) = server.run(case).await {
             failures.push(Failure { case: case.name.clone(), text });
         }
     }
@@ -61,10 +60,10 @@ impl Server {
         }
     }
 
-    async fn run(&self, schema: &Value, case: &Case) -> Result<(), String> {
+    async fn run(&self, case: &Case) -> Result<(), String> {
         let online = self.write(case.write()).await?;
         case.check(&online).map_err(|text| format!("the API server: {text}"))?;
-        let offline = offline::verdict(schema, case.write());
+        let offline = offline::verdict(case.write());
         let said = |verdict: &Verdict| match verdict {
             Ok(_) => "accepted".to_owned(),
             Err(refusals) => {

@@ -5,10 +5,11 @@
 //! be null and a documented enum as a choice of constants; both become what `controller-gen`
 //! would write for the same type in Go.
 
-use dislodge_engine::api::{ImagePullPolicySpec, ImagePullPolicyStatus, NOT_OBSERVED};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+
+use super::{ImagePullPolicySpec, ImagePullPolicyStatus, NOT_OBSERVED};
 
 /// The text of the kind. Its first line is what people read who took it for the field.
 const DESCRIPTION: &str = "\
@@ -16,8 +17,8 @@ ImagePullPolicy is not `containers[].imagePullPolicy`: it says what becomes of a
 It names queues of its own namespace. Where a Pod of a job there fails to pull its image often and long enough, the job is failed, \
 suspended or requeued, and its queue gets the quota back.";
 
-/// The schema of the whole object.
-pub(super) fn schema() -> Value {
+/// The structural schema of the whole object, as the CRD has it.
+pub fn schema() -> Value {
     let mut status = of::<ImagePullPolicyStatus>();
     drop_defaults(&mut status);
     if let Some(status) = status.as_object_mut() {

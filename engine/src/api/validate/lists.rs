@@ -1,15 +1,15 @@
-//! Lists that are sets or maps hold nothing twice (apiextensions-apiserver:
-//! `pkg/apiserver/schema/listtype/validation.go`).
-
-use std::collections::BTreeSet;
+//! Lists that are sets or maps: no two items may be alike.
 
 use serde_json::Value;
 
-use super::{child, properties};
-use crate::crd::Refusal;
+use super::{Problem, Refusals, child, item, properties};
+
+/// Beyond so many items a list is not searched for items that are alike. No list of the schema may
+/// have as many.
+const MOST: usize = 1000;
 
 /// Checks all lists in a value.
-pub(super) fn check(path: &str, schema: &Value, value: &Value, refusals: &mut BTreeSet<Refusal>) {
+pub(super) fn check(path: &str, schema: &Value, value: &Value, refusals: &mut Refusals) {
     match value {
         Value::Object(fields) => {
             for (name, schema) in properties(schema) {
@@ -24,12 +24,11 @@ pub(super) fn check(path: &str, schema: &Value, value: &Value, refusals: &mut BT
                 // The second one is told, further ones are not.
                 if identities.iter().take(index).filter(|earlier| *earlier == identity).count() == 1
                 {
-                    let path = format!("{path}[{index}]");
-                    refusals.insert(Refusal::new(&path, format!("Duplicate value: {identity}")));
+                    refusals.add(item(path, index), Problem::Duplicate(identity.clone()));
                 }
             }
-            for (index, item) in items.iter().enumerate() {
-                check(&format!("{path}[{index}]"), &schema["items"], item, refusals);
+            for (index, value) in items.iter().enumerate() {
+                check(&item(path, index), &schema["items"], value, refusals);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -38,6 +37,10 @@ pub(super) fn check(path: &str, schema: &Value, value: &Value, refusals: &mut BT
 
 /// What tells each item from the others; nothing for a list that may repeat itself.
 fn identities(schema: &Value, items: &[Value]) -> Vec<Value> {
+    // Each is compared with each: a list that is far too long is told as such, and no more.
+    if items.len() > MOST {
+        return Vec::new();
+    }
     match schema["x-kubernetes-list-type"].as_str() {
         Some("set") => items.to_vec(),
         Some("map") => items.iter().map(|item| map_key(schema, item)).collect(),
