@@ -48,7 +48,7 @@ fmt-check: ## fail where `make fmt` would change something
 doc: ## the documentation of the code, warnings denied
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps
 
-generate: ## write anew what is generated: crds/ and docs/reference/
+generate: ## write anew what is generated: crds/ and pages of docs/
 	BLESS=1 $(CARGO) test --locked --lib crd
 
 verify: ## fail where a generated file is stale

@@ -1,11 +1,18 @@
 //! What is typed: commands, flags and the environment variables behind them.
 
+mod lint;
+
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+pub use lint::{LintArgs, LintOutput};
+
+use crate::completion::Target;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -18,7 +25,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
     after_help = "Examples:\n  \
         dislodge crd | kubectl apply --server-side -f -    install the ImagePullPolicy CRD\n  \
         dislodge controller --context dev                  run against a cluster of your kubeconfig\n  \
-        kubectl get pods -o json | dislodge classify --pod -   say why their images are not pulled",
+        kubectl get pods -o json | dislodge classify --pod -   say why their images are not pulled\n  \
+        dislodge lint policies/                            find what is wrong with policies",
     max_term_width = 100
 )]
 pub struct Args {
@@ -33,28 +41,96 @@ pub enum Command {
     /// Run the controller until SIGTERM or SIGINT
     Controller(Box<ControllerArgs>),
     /// Print the CustomResourceDefinition of ImagePullPolicy as YAML
+    #[command(after_help = "Example:\n  dislodge crd | kubectl apply --server-side -f -")]
     Crd,
     /// Say why an image cannot be pulled: from a message, many messages, or Pods
     Classify(Box<ClassifyArgs>),
+    /// Find what is wrong with policies: what the API server refuses, and what it cannot see
+    Lint(Box<LintArgs>),
+    /// Print the completion script of a shell
+    #[command(after_help = "Examples:\n  \
+        source <(dislodge completion bash)                          for this shell\n  \
+        dislodge completion zsh >\"${fpath[1]}/_dislodge\"\n  \
+        dislodge completion fish >~/.config/fish/completions/dislodge.fish\n\n\
+        For `kubectl dislodge` (kubectl 1.26 or newer), into a folder of $PATH:\n  \
+        dislodge completion kubectl >kubectl_complete-dislodge && chmod +x kubectl_complete-dislodge")]
+    Completion {
+        /// The shell, or kubectl for the plugin
+        #[arg(value_name = "SHELL")]
+        target: Target,
+    },
+    /// Write the man pages into a folder, for packages
+    #[command(hide = true, after_help = "Example:\n  dislodge man /usr/local/share/man/man1")]
+    Man {
+        /// The folder; it has to exist
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Complete a command line of `kubectl dislodge`, as kubectl asks for it
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// The words behind `dislodge`; the last one is to be completed
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        words: Vec<String>,
+    },
 }
 
 impl Args {
     /// Reads the command line. Where it cannot be meant, says so and ends the process.
     pub fn read() -> Self {
-        Self::try_parse().and_then(Self::checked).unwrap_or_else(|error| error.exit())
+        Self::parsed(std::env::args_os().collect()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn parsed(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command_as(words.first());
+        let matches = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches(&matches)
+            .map_err(|error| error.format(&mut command))
+            .and_then(Self::checked)
+    }
+
+    /// The definition, as it fits to the name by which the program was called: a kubectl plugin
+    /// speaks of `kubectl dislodge`.
+    fn command_as(called: Option<&OsString>) -> clap::Command {
+        let command = Self::command();
+        let name = called.and_then(|path| Path::new(path).file_stem());
+        if name.is_some_and(|name| name == PLUGIN) {
+            let names: Vec<String> =
+                command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+            as_plugin(command, &names).bin_name("kubectl dislodge")
+        } else {
+            command
+        }
     }
 
     /// What clap cannot check.
     fn checked(self) -> Result<Self, clap::Error> {
-        match &self.command {
-            Command::Classify(args) if args.jsonl && args.output == Some(Output::Text) => {
-                let conflict =
-                    "--jsonl always writes JSON: leave '-o text' out, or give one message";
-                Err(Self::command().error(ErrorKind::ArgumentConflict, conflict))
-            }
-            Command::Controller(_) | Command::Crd | Command::Classify(_) => Ok(self),
+        if let Command::Classify(args) = &self.command
+            && args.jsonl
+            && args.output == Some(Output::Text)
+        {
+            let conflict = "--jsonl always writes JSON: leave '-o text' out, or give one message";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, conflict));
         }
+        Ok(self)
     }
+}
+
+/// The name by which kubectl calls the program.
+const PLUGIN: &str = "kubectl-dislodge";
+
+/// The same definition with `kubectl dislodge` in its examples.
+fn as_plugin(command: clap::Command, names: &[String]) -> clap::Command {
+    let examples = command.get_after_help().map(|help| {
+        names.iter().fold(help.to_string(), |text, name| {
+            text.replace(&format!("dislodge {name}"), &format!("kubectl dislodge {name}"))
+        })
+    });
+    let command = match examples {
+        Some(examples) => command.after_help(examples),
+        None => command,
+    };
+    command.mut_subcommands(|command| as_plugin(command, names))
 }
 
 /// What is typed behind `dislodge classify`.
@@ -229,18 +305,18 @@ mod tests {
 
     fn controller(flags: &[&str]) -> Result<ControllerArgs, clap::Error> {
         let args = ["dislodge", "controller"].iter().chain(flags);
-        match Args::try_parse_from(args)?.command {
-            Command::Controller(args) => Ok(*args),
-            Command::Crd | Command::Classify(_) => panic!("another command was parsed"),
-        }
+        let Command::Controller(args) = Args::try_parse_from(args)?.command else {
+            panic!("another command was parsed")
+        };
+        Ok(*args)
     }
 
     fn classify(flags: &[&str]) -> Result<ClassifyArgs, clap::Error> {
         let args = ["dislodge", "classify"].iter().chain(flags);
-        match Args::try_parse_from(args)?.checked()?.command {
-            Command::Classify(args) => Ok(*args),
-            Command::Crd | Command::Controller(_) => panic!("another command was parsed"),
-        }
+        let Command::Classify(args) = Args::try_parse_from(args)?.checked()?.command else {
+            panic!("another command was parsed")
+        };
+        Ok(*args)
     }
 
     #[test]
@@ -298,6 +374,55 @@ mod tests {
         }
         assert!(!help.contains("test-millis"), "{help}");
         assert!(!help.contains("kubelet"), "{help}");
+    }
+
+    #[test]
+    fn a_plugin_of_kubectl_speaks_of_itself_as_kubectl_does() {
+        for (called, usage, example) in [
+            ("dislodge", "Usage: dislodge lint", "\n  dislodge lint policies/"),
+            (
+                "/usr/bin/kubectl-dislodge",
+                "Usage: kubectl dislodge lint",
+                "| kubectl dislodge lint -",
+            ),
+            (
+                "kubectl-dislodge.exe",
+                "Usage: kubectl dislodge lint",
+                "\n  kubectl dislodge lint policies/",
+            ),
+        ] {
+            let words = [called, "lint", "--help"].map(OsString::from);
+            let help = Args::parsed(words.to_vec()).unwrap_err().to_string();
+            assert!(help.contains(usage) && help.contains(example), "{called}: {help}");
+            assert!(!help.contains("kubectl kubectl"), "{help}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_in_its_help() {
+        for command in Args::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = format!("dislodge {}", command.get_name());
+            assert!(help.contains(&example), "{}: {help}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn lint_takes_files_or_a_code_to_explain() {
+        let lint = |flags: &[&str]| Args::try_parse_from(["dislodge", "lint"].iter().chain(flags));
+        assert!(lint(&["-"]).is_ok() && lint(&["a", "b/"]).is_ok());
+        assert!(lint(&["--explain", "DL201"]).is_ok());
+        for (flags, advice) in [
+            (&[][..], "<FILE>"),
+            (&["--explain", "DL201", "a"], "cannot be used with"),
+            (&["--explain", "DL9"], "docs/linting.md"),
+            (&["--allow", "DL104", "a"], "an error cannot be left out"),
+            (&["-o", "xml", "a"], "possible values: text, json, github, sarif"),
+        ] {
+            let error = lint(flags).unwrap_err();
+            assert!(error.to_string().contains(advice), "{flags:?}: {error}");
+            assert_eq!(error.exit_code(), 2, "{flags:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod line;
 mod lines;
 mod page;
 mod pods;
-mod shown;
+pub(crate) mod shown;
 
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Read, Write};

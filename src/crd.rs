@@ -151,12 +151,14 @@ mod tests {
 
     #[test]
     fn the_committed_files_are_what_the_types_say() {
-        use crate::{causes, metrics};
+        use crate::{causes, lint, manual, metrics};
         for (file, generated) in [
             (FILE, render()),
             (REFERENCE_FILE, reference()),
             (causes::FILE, causes::page()),
             (metrics::reference::FILE, metrics::reference::page()),
+            (lint::FILE, lint::page()),
+            (manual::FILE, manual::page()),
         ] {
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
             if std::env::var_os("BLESS").is_some() {

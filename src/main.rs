@@ -11,6 +11,14 @@ fn main() -> ExitCode {
         Command::Controller(args) => dislodge::run::controller(&args).map_err(Into::into),
         Command::Crd => print(&dislodge::crd::render()).map_err(Into::into),
         Command::Classify(args) => dislodge::classify::run(&args).map_err(Into::into),
+        Command::Lint(args) => return dislodge::lint::run(&args),
+        Command::Completion { target } => {
+            print(&dislodge::completion::script(target)).map_err(Into::into)
+        }
+        Command::Complete { words } => {
+            print(&dislodge::completion::answer(&words)).map_err(Into::into)
+        }
+        Command::Man { folder } => dislodge::manual::write(&folder).map_err(Into::into),
     };
     let done: Result<(), Box<dyn Error>> = done;
     match done {

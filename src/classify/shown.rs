@@ -22,7 +22,7 @@ fn is_obeyed(c: char) -> bool {
 }
 
 /// The text with what a terminal would obey spelled out: `\n`, `\u{1b}`.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
@@ -38,12 +38,12 @@ pub(super) fn plain(text: &str) -> Cow<'_, str> {
 }
 
 /// The text in quotes, with quotes inside of it spelled out.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", plain(text).replace('"', "\\\""))
 }
 
 /// Writes a value as one line of JSON, in which nothing stands that a terminal obeys.
-pub(super) fn json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     let mut json = serde_json::to_string(value)?;
     // JSON itself spells out only what stands before the space.
     if !json.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && json.contains(is_obeyed) {

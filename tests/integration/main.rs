@@ -8,8 +8,12 @@ mod architecture;
 mod classify;
 mod cluster;
 mod crd;
+mod lint;
 mod process;
+mod program;
+mod shells;
 mod supervision;
+mod transcripts;
 
 use std::process::ExitCode;
 
@@ -77,6 +81,16 @@ fn offline() -> Vec<Trial> {
     for (name, test) in classify::ALL {
         trials.push(Trial::test(format!("classify::{name}"), test));
     }
+    for (name, test) in lint::ALL {
+        trials.push(Trial::test(format!("lint::{name}"), test));
+    }
+    for (name, test) in shells::ALL {
+        trials.push(Trial::test(format!("shells::{name}"), test));
+    }
+    trials.push(Trial::test("transcripts::every_command_says_what_the_documents_show", || {
+        transcripts::every_command_says_what_the_documents_show();
+        Ok(())
+    }));
     for (name, test) in process::ALL {
         trials.push(Trial::test(format!("process::{name}"), test));
     }
