@@ -1,5 +1,6 @@
 //! The state machine: one input at a time, effects out, and the time of the next deadline.
 
+pub mod account;
 mod brakes;
 mod casebook;
 mod custody;

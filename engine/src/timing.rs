@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The longest pause of the kubelet, in shortest ones: 300 s.
+const MOST_PAUSES: u32 = 30;
+
 /// When pulls are tried, and for how long after a failure nothing can be running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -50,6 +53,15 @@ impl Timing {
         }
     }
 
+    /// The least pause between one failed pull and the next, after so many of them (kubelet:
+    /// `imageBackOffPeriod` 10 s, doubled each time, at most `MaxContainerBackOff` 300 s). The pull
+    /// begins at the sync after it, up to 15 s later.
+    pub fn pause_after(&self, failed_pulls: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(failed_pulls.saturating_sub(1)).unwrap_or(u32::MAX);
+        let pause = self.back_off_base.saturating_mul(doubled);
+        if failed_pulls == 0 { Duration::ZERO } else { pause.min(self.back_off_base * MOST_PAUSES) }
+    }
+
     /// The most failed pulls that a Pod of this age can have: no pull follows another sooner than
     /// the shortest pause. The pauses grow (kubelet.md 2.3: 10, 20, 40, ... 300 s), but begin anew
     /// when the kubelet does, which no object tells.
@@ -71,6 +83,16 @@ mod tests {
                 most,
                 "{seconds} s"
             );
+        }
+    }
+
+    #[test]
+    fn the_pauses_double_up_to_five_minutes() {
+        for (failed_pulls, seconds) in
+            [(0, 0), (1, 10), (2, 20), (5, 160), (6, 300), (7, 300), (33, 300), (u32::MAX, 300)]
+        {
+            let pause = Timing::kubelet().pause_after(failed_pulls);
+            assert_eq!(pause, Duration::from_secs(seconds), "after {failed_pulls}");
         }
     }
 }

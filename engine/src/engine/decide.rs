@@ -18,7 +18,7 @@ use crate::judge::{Evidence, Verdict, judge};
 use crate::keys;
 use crate::lever::Lever;
 use crate::notice::{Decision, Notice};
-use crate::objects::{Meta, PodEnd, Uid};
+use crate::objects::{Meta, PodEnd, Uid, Workload};
 use crate::owner::{Owner, Reach};
 use crate::plan::{Plan, Reported, Situation, Wait, plan};
 use crate::quota::{Admission, QuotaView, Unmanaged};
@@ -33,7 +33,7 @@ const AUDIT: &str = Reported::Audit(Action::Report).as_str();
 pub(super) struct Failing {
     pub(super) image: Arc<str>,
     pub(super) pod: Option<Uid>,
-    track: Track,
+    pub(super) track: Track,
     /// The end of the safe moment; `Ok(None)` for what was found bad without a pull: none follows,
     /// so none can be running.
     pub(super) moment: Result<Option<Duration>, Closed>,
@@ -83,16 +83,7 @@ impl Engine {
         }
         let workload = self.index.workload_of(uid).cloned();
         let unmanaged = Unmanaged(&job);
-        let (lever, quota): (&dyn Lever, &dyn QuotaView) = match &workload {
-            Some(workload) => (workload, workload),
-            // Kueue has yet to make the Workload, or doesn't know the queue.
-            None if job.meta().labels.contains_key(keys::KUEUE_QUEUE) => return None,
-            None => match &job {
-                Owner::Job(job) => (&**job, &unmanaged),
-                Owner::JobSet(set) => (&**set, &unmanaged),
-                Owner::Other(_) => return None,
-            },
-        };
+        let (lever, quota) = handles(&job, workload.as_ref(), &unmanaged)?;
 
         if let Some(step) = self.keep(&job, (lever, quota), case, idle, now) {
             return step;
@@ -120,7 +111,6 @@ impl Engine {
         let policy = self.policies.governing(&quota.queue())?.clone();
         let rules = rules_for(&policy, job, lever);
         let failing = self.failing(uid, &rules, now);
-        let running_peers = self.index.pods_of(uid).any(|(_, pod)| pod.running);
         let mut chosen = None;
         for image in failing {
             let Some(verdict) = judge(&rules, &image.track.runs, image.track.once, now) else {
@@ -135,35 +125,7 @@ impl Engine {
             {
                 self.prepare_slot(&policy, &image.image, evidence.cause, now);
             }
-            let node = image.pod.and_then(|pod| self.index.pod(pod)).map(|pod| &*pod.node);
-            let node_local = node.is_some_and(|node| {
-                self.elsewhere.on_another_node(&image.image, node, evidence(verdict).first)
-            });
-            let wanted = match verdict {
-                Verdict::Counting { rule, .. } | Verdict::Reached { rule, .. } => {
-                    rule.threshold.failed_pulls
-                }
-                Verdict::NoRule(_) => 0,
-            };
-            // What is found bad without a pull needs no registry.
-            let asks = image.track.once.is_none();
-            let outage = asks && self.is_down(&policy, uid, &image.image, now);
-            let situation = Situation {
-                node_local,
-                outage,
-                confirmed: image.track.is_confirmed(wanted),
-                mode: policy.mode,
-                admission: quota.admission(),
-                ignored: self.is_ignored(job, &image),
-                paused: self.paused.is_some() || policy.paused.is_some(),
-                resumes: resumes(job, lever),
-                running_peers,
-                blocks_schedule: self.blocks_schedule(job),
-                no_return: self.no_return(&policy, job, (lever, quota)),
-                author: image.pod.and_then(|pod| self.author(pod)),
-                reach: job.reach(),
-                moment: image.moment.map(drop),
-            };
+            let situation = self.situation(job, (lever, quota), &policy, &image, verdict, now);
             let plan = plan(verdict, &situation);
             // What was said once stays said: the next failure is waited for to act, not to say it again.
             let late =
@@ -216,6 +178,46 @@ impl Engine {
                 }
                 None
             }
+        }
+    }
+
+    /// All that the plan for one image of a job depends on besides the verdict.
+    pub(super) fn situation(
+        &mut self,
+        job: &Owner,
+        (lever, quota): (&dyn Lever, &dyn QuotaView),
+        policy: &Effective,
+        image: &Failing,
+        verdict: Verdict<'_>,
+        now: Now,
+    ) -> Situation {
+        let node = image.pod.and_then(|pod| self.index.pod(pod)).map(|pod| &*pod.node);
+        let node_local = node.is_some_and(|node| {
+            self.elsewhere.on_another_node(&image.image, node, evidence(verdict).first)
+        });
+        let wanted = match verdict {
+            Verdict::Counting { rule, .. } | Verdict::Reached { rule, .. } => {
+                rule.threshold.failed_pulls
+            }
+            Verdict::NoRule(_) => 0,
+        };
+        // What is found bad without a pull needs no registry.
+        let asks = image.track.once.is_none();
+        Situation {
+            node_local,
+            outage: asks && self.is_down(policy, job.uid(), &image.image, now),
+            confirmed: image.track.is_confirmed(wanted),
+            mode: policy.mode,
+            admission: quota.admission(),
+            ignored: self.is_ignored(job, image),
+            paused: self.paused.is_some() || policy.paused.is_some(),
+            resumes: resumes(job, lever),
+            running_peers: self.index.pods_of(job.uid()).any(|(_, pod)| pod.running),
+            blocks_schedule: self.blocks_schedule(job),
+            no_return: self.no_return(policy, job, (lever, quota)),
+            author: image.pod.and_then(|pod| self.author(pod)),
+            reach: job.reach(),
+            moment: image.moment.map(drop),
         }
     }
 
@@ -309,7 +311,7 @@ impl Engine {
     /// The images of a job that have failed, each with the Pod that has failed it most often: the
     /// highest count of any one Pod is the job's, never the sum. A Pod that has reached the
     /// threshold and can be acted on now comes before one that has failed more and cannot.
-    fn failing(&self, job: Uid, rules: &[Rule], now: Now) -> Vec<Failing> {
+    pub(super) fn failing(&self, job: Uid, rules: &[Rule], now: Now) -> Vec<Failing> {
         let mut best: BTreeMap<Arc<str>, ((bool, u32), Failing)> = BTreeMap::new();
         for (uid, pod) in self.index.pods_of(job) {
             for (image, track) in pod.history.tracks() {
@@ -338,13 +340,29 @@ impl Engine {
     }
 }
 
+/// Who stops a job, and who counts its quota; `None` where that is not known yet: Kueue has still to
+/// make the Workload, or doesn't know the queue.
+pub(super) fn handles<'a>(
+    job: &'a Owner,
+    workload: Option<&'a Workload>,
+    unmanaged: &'a Unmanaged<'a>,
+) -> Option<(&'a dyn Lever, &'a dyn QuotaView)> {
+    match (workload, job) {
+        (Some(workload), _) => Some((workload, workload)),
+        (None, _) if job.meta().labels.contains_key(keys::KUEUE_QUEUE) => None,
+        (None, Owner::Job(job)) => Some((&**job, unmanaged)),
+        (None, Owner::JobSet(set)) => Some((&**set, unmanaged)),
+        (None, Owner::Other(_)) => None,
+    }
+}
+
 /// How often people have resumed the job.
 pub(super) fn resumes(job: &Owner, lever: &dyn Lever) -> u32 {
     let count = |meta: &Meta| meta.annotation(keys::RESUMES).and_then(|text| text.parse().ok());
     count(job.meta()).max(count(lever.meta())).unwrap_or(0)
 }
 
-fn evidence(verdict: Verdict<'_>) -> Evidence {
+pub(super) fn evidence(verdict: Verdict<'_>) -> Evidence {
     match verdict {
         Verdict::NoRule(evidence)
         | Verdict::Counting { evidence, .. }

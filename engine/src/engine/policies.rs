@@ -316,7 +316,7 @@ impl Engine {
     }
 
     /// The most failed pulls that a Pod can have by now, by the kubelet's schedule.
-    fn most_failed_pulls(&self, pod: Uid, now: Now) -> u32 {
+    pub(super) fn most_failed_pulls(&self, pod: Uid, now: Now) -> u32 {
         let created = self.index.pod(pod).and_then(|row| row.place.created);
         let age = created.and_then(|at| Duration::try_from(now.wall.duration_since(at)).ok());
         age.map_or(u32::MAX, |age| self.config.timing.most_failed_pulls(age))

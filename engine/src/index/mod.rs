@@ -393,10 +393,20 @@ impl Index {
         self.pods_of(job).any(|(_, pod)| pod.origin.controller.is_some())
     }
 
+    /// What is decided on as one with this Pod, Workload, Job or JobSet.
+    pub fn unit_of(&self, uid: Uid) -> Uid {
+        if let Some(pod) = self.pods.get(&uid) {
+            return pod.job;
+        }
+        if let Some(workload) = self.workloads.get(&uid) {
+            return lineage::stands_for(workload);
+        }
+        self.unit(uid, &Origin { controller: Some(uid), workload: None })
+    }
+
     /// Whether a Job or JobSet is decided on by itself.
     fn is_unit(&self, uid: Uid) -> bool {
-        let origin = Origin { controller: Some(uid), workload: None };
-        self.unit(uid, &origin) == uid
+        self.unit(uid, &Origin { controller: Some(uid), workload: None }) == uid
     }
 
     fn drop_if_empty(&mut self, uid: Uid) {

@@ -5,6 +5,7 @@
     reason = "a test picks the one variant that it is about"
 )]
 
+mod accounts;
 mod braking;
 mod counting;
 mod ending_pods;
