@@ -14,6 +14,13 @@ pub use lint::{LintArgs, LintOutput};
 
 use crate::completion::Target;
 
+use crate::explain::ExplainArgs;
+use crate::status::StatusArgs;
+use crate::steer::holds::HoldsArgs;
+use crate::steer::ignore::IgnoreArgs;
+use crate::steer::pause::{PauseArgs, UnpauseArgs};
+use crate::steer::resume::ResumeArgs;
+
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -73,12 +80,26 @@ pub enum Command {
         #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
         words: Vec<String>,
     },
+    /// Say why a job does not run, who decides, what happens next, and what its owner can do
+    Explain(Box<ExplainArgs>),
+    /// Show queues, policies, held jobs and what stuck pulls hold back
+    Status(Box<StatusArgs>),
+    /// List the jobs that Dislodge holds
+    Holds(Box<HoldsArgs>),
+    /// Resume jobs that Dislodge holds
+    Resume(Box<ResumeArgs>),
+    /// Keep Dislodge off a job
+    Ignore(Box<IgnoreArgs>),
+    /// Stop Dislodge from acting: for one policy, or everywhere
+    Pause(Box<PauseArgs>),
+    /// Let Dislodge act again
+    Unpause(Box<UnpauseArgs>),
 }
 
 impl Args {
     /// Reads the command line. Where it cannot be meant, says so and ends the process.
     pub fn read() -> Self {
-        Self::parsed(std::env::args_os().collect()).unwrap_or_else(|error| error.exit())
+        Self::parsed(std::env::args_os().collect()).unwrap_or_else(|error| leave(&error))
     }
 
     fn parsed(words: Vec<OsString>) -> Result<Self, clap::Error> {
@@ -131,6 +152,18 @@ fn as_plugin(command: clap::Command, names: &[String]) -> clap::Command {
         None => command,
     };
     command.mut_subcommands(|command| as_plugin(command, names))
+}
+
+/// Says what is wrong with the command line, or helps. The exit code 2 of `explain` means that a job
+/// is stuck: there it is 1.
+fn leave(error: &clap::Error) -> ! {
+    let explains = std::env::args_os().nth(1).is_some_and(|command| command == "explain");
+    if error.exit_code() == 2 && explains {
+        // Where even standard error is closed there is nobody left to tell.
+        let _ = error.print();
+        std::process::exit(1);
+    }
+    error.exit()
 }
 
 /// What is typed behind `dislodge classify`.
@@ -285,7 +318,7 @@ pub enum LogFormat {
 
 /// A name as Kubernetes has them in URLs (RFC 1123 subdomain), so that a typo is told at once and
 /// cannot change the path of a request.
-fn name(text: &str) -> Result<String, String> {
+pub(crate) fn name(text: &str) -> Result<String, String> {
     let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let ok = text.len() <= 253
         && text.starts_with(alphanumeric)

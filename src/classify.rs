@@ -4,8 +4,8 @@
 //! [`dislodge_engine::observe`]), so that the command says what the controller would. Nothing is
 //! printed that was not masked, and no character that a terminal would obey (`shown`).
 
-mod document;
-mod failing;
+pub(crate) mod document;
+pub(crate) mod failing;
 mod finding;
 mod line;
 mod lines;

@@ -125,8 +125,25 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// A client for the API server that the flags, else the environment name. Nothing is sent yet; what
-/// will be is counted in these metrics.
+/// Who speaks: the API server's audit log tells the two apart.
+#[derive(Clone, Copy, Debug)]
+pub enum Speaker<'a> {
+    /// The controller, with the rights of its service account. Its requests are counted there.
+    Controller(&'a Metrics, Clock),
+    /// A command, with the rights of the person who typed it.
+    Command,
+}
+
+impl Speaker<'_> {
+    const fn user_agent(self) -> &'static str {
+        match self {
+            Self::Controller(..) => concat!("dislodge/", env!("CARGO_PKG_VERSION")),
+            Self::Command => concat!("kubectl-dislodge/", env!("CARGO_PKG_VERSION")),
+        }
+    }
+}
+
+/// A client for the API server that the flags, else the environment name. Nothing is sent yet.
 ///
 /// # Errors
 ///
@@ -134,8 +151,15 @@ impl std::fmt::Debug for Connection {
 pub async fn connect(
     kubeconfig: Option<&Path>,
     context: Option<&str>,
-    (metrics, clock): (&Metrics, Clock),
+    speaker: Speaker<'_>,
 ) -> Result<Connection, ClientError> {
+    let (metrics, clock) = match speaker {
+        Speaker::Controller(metrics, clock) => (metrics.clone(), clock),
+        Speaker::Command => {
+            let clock = Clock::start();
+            (Metrics::new(Health::new(clock)), clock) // nobody reads them
+        }
+    };
     let (mut config, from) = match source(kubeconfig, context)? {
         Source::Files(paths, from) => (from_files(&paths, from, context).await?, from),
         Source::ServiceAccount => {
@@ -147,16 +171,13 @@ pub async fn connect(
     // The default retry repeats refusals 15 times and so hides them; we decide what is repeated.
     config.default_retry = false;
     config.read_timeout = Some(SILENCE);
-    config.headers.push((
-        USER_AGENT,
-        HeaderValue::from_static(concat!("dislodge/", env!("CARGO_PKG_VERSION"))),
-    ));
+    config.headers.push((USER_AGENT, HeaderValue::from_static(speaker.user_agent())));
     let address = mask(&config.cluster_url.to_string()).into_owned();
     let client = ClientBuilder::try_from(config)
         .map_err(|error| ClientError::Unusable { from, reason: reason(&error) })?
         .with_layer(&TimeoutLayer::new(REQUEST_TIMEOUT))
         // Outside of it: a request without an answer counts, too.
-        .with_layer(&CountLayer::new(metrics.clone(), clock))
+        .with_layer(&CountLayer::new(metrics, clock))
         .build();
     Ok(Connection { client, address })
 }

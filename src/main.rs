@@ -7,28 +7,35 @@ use std::process::ExitCode;
 use dislodge::args::{Args, Command};
 
 fn main() -> ExitCode {
-    let done = match Args::read().command {
-        Command::Controller(args) => dislodge::run::controller(&args).map_err(Into::into),
-        Command::Crd => print(&dislodge::crd::render()).map_err(Into::into),
-        Command::Classify(args) => dislodge::classify::run(&args).map_err(Into::into),
-        Command::Lint(args) => return dislodge::lint::run(&args),
-        Command::Completion { target } => {
-            print(&dislodge::completion::script(target)).map_err(Into::into)
-        }
-        Command::Complete { words } => {
-            print(&dislodge::completion::answer(&words)).map_err(Into::into)
-        }
-        Command::Man { folder } => dislodge::manual::write(&folder).map_err(Into::into),
-    };
-    let done: Result<(), Box<dyn Error>> = done;
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Args::read().command) {
+        Ok(code) => code,
         Err(error) => {
             // Where even standard error is closed there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "dislodge: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Does what was typed. Most commands end well or not at all; the exit code of some is their answer.
+fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+    match command {
+        Command::Controller(args) => dislodge::run::controller(&args)?,
+        Command::Crd => print(&dislodge::crd::render())?,
+        Command::Classify(args) => dislodge::classify::run(&args)?,
+        Command::Lint(args) => return Ok(dislodge::lint::run(&args)),
+        Command::Completion { target } => print(&dislodge::completion::script(target))?,
+        Command::Complete { words } => print(&dislodge::completion::answer(&words))?,
+        Command::Man { folder } => dislodge::manual::write(&folder)?,
+        Command::Explain(args) => return Ok(dislodge::explain::run(&args)?),
+        Command::Status(args) => dislodge::status::run(&args)?,
+        Command::Holds(args) => dislodge::steer::holds::run(&args)?,
+        Command::Resume(args) => dislodge::steer::resume::run(&args)?,
+        Command::Ignore(args) => dislodge::steer::ignore::run(&args)?,
+        Command::Pause(args) => dislodge::steer::pause::pause(&args)?,
+        Command::Unpause(args) => dislodge::steer::pause::unpause(&args)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(text: &str) -> Result<(), dislodge::run::Error> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dislodge_engine::effect::{Merge, Outcome, Part, Patch, Target, TargetKind};
+use dislodge_engine::objects::{Key, Uid};
 use http::Method;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use kube::Client;
@@ -46,6 +47,32 @@ impl Request {
             content_type,
             body: pinned(target, patch.body.clone()),
         }
+    }
+
+    /// A patch of the controller's Lease, pinned to its uid: the operators' brake is on it.
+    pub fn lease(key: &Key, uid: Uid, patch: &Patch) -> Self {
+        let Key { namespace, name } = key;
+        let mut body = patch.body.clone();
+        if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("uid".to_owned(), json!(uid));
+        }
+        Self {
+            method: Method::PATCH,
+            path: format!(
+                "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}\
+                 ?fieldManager={FIELD_MANAGER}"
+            ),
+            content_type: "application/merge-patch+json",
+            body,
+        }
+    }
+
+    /// The same in another's name: what a person writes is not the controller's.
+    #[must_use]
+    pub fn managed_by(mut self, manager: &str) -> Self {
+        let ours = format!("fieldManager={FIELD_MANAGER}");
+        self.path = self.path.replace(&ours, &format!("fieldManager={manager}"));
+        self
     }
 
     /// New fields for the target's status, each in place of the whole old one, and pinned to its uid.

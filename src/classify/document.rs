@@ -33,8 +33,10 @@ pub(super) fn pods(text: &str) -> Result<Vec<Result<Pod, String>>, String> {
     Ok(pods)
 }
 
+/// All documents of a text.
+///
 /// JSON is read as such, although it is YAML, too: that is many times faster, and has no limit.
-fn documents(text: &str) -> Result<Vec<Value>, String> {
+pub(crate) fn documents(text: &str) -> Result<Vec<Value>, String> {
     let json: Result<Vec<Value>, _> =
         serde_json::Deserializer::from_str(text).into_iter().collect();
     json.or_else(|error| {

@@ -16,36 +16,39 @@ const SILENT: &str = "up to Kubernetes 1.31 the kubelet does not repeat the caus
 const ASK_EVENTS: &str =
     "read the Events of `kubectl describe pod`: those of reason `Failed` say why";
 
+/// How an image stands that the kubelet refuses by itself.
+pub(crate) const WITHOUT_A_PULL: &str = "found bad without a pull";
+
 /// One image of a Pod that could not be pulled.
 #[derive(Debug)]
-pub(super) struct Failing {
+pub(crate) struct Failing {
     namespace: String,
     pod: String,
     /// The container that waits for it.
-    pub(super) container: String,
-    image: String,
+    pub(crate) container: String,
+    pub(crate) image: String,
     /// How the image stands, in words.
-    pub(super) standing: &'static str,
+    pub(crate) standing: &'static str,
     /// Why.
-    pub(super) cause: Cause,
+    pub(crate) cause: Cause,
     /// The container's waiting reason, masked.
-    pub(super) reason: String,
+    pub(crate) reason: String,
     /// Its message, and what decided. The cause is that of the standing.
-    pub(super) finding: Finding,
+    pub(crate) finding: Finding,
     /// A back-off that does not say what it is about.
-    pub(super) is_silent: bool,
+    pub(crate) is_silent: bool,
     /// What its owner can do.
-    pub(super) next_step: &'static str,
+    pub(crate) next_step: &'static str,
     /// When the kubelet last wrote the status, where the Pod tells.
-    pub(super) status_written: Option<Timestamp>,
+    pub(crate) status_written: Option<Timestamp>,
     /// When the Pod was made.
-    pub(super) pod_created: Option<Timestamp>,
+    pub(crate) pod_created: Option<Timestamp>,
 }
 
 /// A failure as JSON.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Object<'f> {
+pub(crate) struct Object<'f> {
     namespace: &'f str,
     pod: &'f str,
     container: &'f str,
@@ -95,7 +98,7 @@ impl Failing {
     }
 
     /// The same as JSON.
-    pub(super) fn object(&self) -> Object<'_> {
+    pub(crate) fn object(&self) -> Object<'_> {
         Object {
             namespace: &self.namespace,
             pod: &self.pod,
@@ -125,7 +128,7 @@ fn waiting<'p>(pod: &'p Pod, container: &str) -> Option<&'p Waiting> {
 }
 
 /// The image failures of a Pod, or why it is not looked at.
-pub(super) fn failing(pod: &Pod) -> Result<Vec<Failing>, String> {
+pub(crate) fn failing(pod: &Pod) -> Result<Vec<Failing>, String> {
     let said = &pod.status;
     let silent = said.container_statuses.is_empty() && said.init_container_statuses.is_empty();
     if silent && said.phase.is_empty() {
@@ -136,7 +139,7 @@ pub(super) fn failing(pod: &Pod) -> Result<Vec<Failing>, String> {
     let mut unclear = None;
     for seen in &seen.images {
         let (standing, cause) = match seen.standing {
-            Standing::Once(Failure { cause }) => ("found bad without a pull", Some(cause)),
+            Standing::Once(Failure { cause }) => (WITHOUT_A_PULL, Some(cause)),
             Standing::Window(Failure { cause }) => ("pull failed", Some(cause)),
             Standing::Unasked(Failure { cause }) => ("the runtime could not be asked", Some(cause)),
             Standing::BackOff(failure) => ("in back-off", failure.map(|failure| failure.cause)),

@@ -17,15 +17,15 @@ const LISTED: usize = 100;
 
 /// What one message says.
 #[derive(Debug)]
-pub(super) struct Finding {
+pub(crate) struct Finding {
     /// Why the pull failed; `None` where it is no image failure.
     pub(super) cause: Option<Cause>,
     /// The very words that decided.
-    pub(super) evidence: Option<String>,
+    pub(crate) evidence: Option<String>,
     /// Why they decide.
     pub(super) why: Option<&'static str>,
     /// The message.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// The parts of the message that are no evidence, in order.
     pub(super) blanked: Vec<Range<usize>>,
     /// The image, where it is known.
@@ -35,7 +35,7 @@ pub(super) struct Finding {
 /// A finding as JSON.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Object<'f> {
+pub(crate) struct Object<'f> {
     cause: Option<Cause>,
     class: Option<&'static str>,
     can_waiting_help: Option<bool>,

@@ -41,7 +41,7 @@ contexts:
 async fn connection(path: &Path, context: Option<&str>) -> Result<Connection, ClientError> {
     let clock = Clock::start();
     let metrics = Metrics::new(crate::health::Health::new(clock));
-    connect(Some(path), context, (&metrics, clock)).await
+    connect(Some(path), context, Speaker::Controller(&metrics, clock)).await
 }
 
 async fn refusal(path: &Path, context: Option<&str>) -> String {

@@ -9,6 +9,7 @@ mod classify;
 mod cluster;
 mod crd;
 mod lint;
+mod explain;
 mod process;
 mod program;
 mod shells;
@@ -91,6 +92,9 @@ fn offline() -> Vec<Trial> {
         transcripts::every_command_says_what_the_documents_show();
         Ok(())
     }));
+    for (name, test) in explain::ALL {
+        trials.push(Trial::test(format!("explain::{name}"), test));
+    }
     for (name, test) in process::ALL {
         trials.push(Trial::test(format!("process::{name}"), test));
     }

@@ -34,9 +34,11 @@ const IMPURE: [&str; 17] = [
 ];
 /// Paths that would hide a module from the checks here, and what to write instead.
 const HIDING: [&str; 3] = ["crate::{", "std::{", "super::super"];
-/// How a write begins, and where it may: two writers, what they share, and the keeper of the Lease.
-const WRITES: [(&str, &[&str]); 18] = [
-    ("Request::patch", &["src/apply.rs", "src/report.rs"]),
+/// How a write begins, and where it may: two writers, what they share, the keeper of the Lease, and
+/// what a person's commands annotate.
+const WRITES: [(&str, &[&str]); 19] = [
+    ("Request::patch", &["src/apply.rs", "src/report.rs", "src/steer/annotate.rs"]),
+    ("Request::lease", &["src/steer/annotate.rs"]),
     ("Request::status", &["src/report.rs"]),
     ("Request::delete", &["src/apply.rs"]),
     ("Method::PATCH", &["src/request.rs"]),

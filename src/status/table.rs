@@ -1,0 +1,122 @@
+//! Tables as kubectl writes them, that fit the terminal.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use crate::terminal::{Screen, Tone};
+
+/// Between two columns.
+const GAP: usize = 3;
+/// The last column keeps at least so much.
+const LEAST: usize = 12;
+
+/// Whether a table is cut where the terminal ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// The last column is cut.
+    Screen,
+    /// Nothing is cut.
+    Whole,
+}
+
+/// Heads and rows, all harmless.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    heads: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(heads: &[&str]) -> Self {
+        Self { heads: heads.iter().map(|head| (*head).to_owned()).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row: a text for each head.
+    pub fn row(&mut self, row: Vec<String>) {
+        self.rows.push(row);
+    }
+
+    /// Whether it has no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn write(&self, screen: Screen, fit: Fit, out: &mut impl Write) -> io::Result<()> {
+        let all = || std::iter::once(&self.heads).chain(&self.rows);
+        let width = |column: usize| {
+            all()
+                .filter_map(|row| row.get(column))
+                .map(|text| text.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.heads.len()).map(width).collect();
+        let before: usize = widths.iter().rev().skip(1).map(|width| width + GAP).sum();
+        let last = match (fit, screen.width) {
+            (Fit::Screen, Some(width)) => width.saturating_sub(before).max(LEAST),
+            _ => usize::MAX,
+        };
+        for (place, row) in all().enumerate() {
+            let mut line = String::new();
+            for (column, text) in row.iter().enumerate() {
+                let is_last = column + 1 == self.heads.len();
+                let text = if is_last { cut(text, last) } else { text.clone() };
+                let pad = if is_last { 0 } else { widths.get(column).copied().unwrap_or(0) + GAP };
+                // Writing to a string cannot fail.
+                let _ = write!(line, "{text:<pad$}");
+            }
+            let tone = if place == 0 { Tone::Faint } else { Tone::Plain };
+            writeln!(out, "{}", screen.paint(tone, line.trim_end()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A text of at most so many characters. The end of an image says more than its middle.
+fn cut(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let kept = most.saturating_sub(1);
+    let head: String = text.chars().take(kept / 3).collect();
+    let tail: String = text.chars().skip(length - (kept - kept / 3)).collect();
+    format!("{head}…{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(width: Option<usize>, fit: Fit) -> String {
+        let mut table = Table::new(&["JOB", "IMAGE"]);
+        table.row(vec!["train".to_owned(), format!("registry.example/{}", "x".repeat(60))]);
+        table.row(vec!["größer".to_owned(), "r.io/a:1".to_owned()]);
+        let mut out = Vec::new();
+        table.write(Screen { width, colours: false }, fit, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn columns_stand_below_each_other_and_the_last_ends_where_the_terminal_does() {
+        let text = written(Some(40), Fit::Screen);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "JOB      IMAGE");
+        assert_eq!(lines[1].chars().count(), 40);
+        assert!(lines[1].contains("registry.e…xxx"), "{text}");
+        assert_eq!(lines[2], "größer   r.io/a:1");
+    }
+
+    #[test]
+    fn nothing_is_cut_where_it_is_read_by_a_program_or_wanted_whole() {
+        for text in [written(None, Fit::Screen), written(Some(40), Fit::Whole)] {
+            assert!(text.contains(&"x".repeat(60)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `dislodge explain` and `status` as they are typed, of saved objects and without a cluster.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::Outcome;
+
+/// A test: its sentence as a name, and the check.
+type Test = (&'static str, fn() -> Outcome);
+
+/// All tests.
+pub(crate) const ALL: &[Test] = &[
+    ("the_transcripts_of_the_documentation_are_what_is_printed", transcripts),
+    ("the_exit_code_is_the_answer_and_1_is_none", exit_codes),
+    ("what_is_no_terminal_gets_no_escape_sequence", no_escapes),
+    ("json_and_yaml_are_one_value", data),
+    ("what_cannot_be_read_is_named_with_what_to_do", unreadable),
+    ("the_help_of_each_command_has_examples", help),
+];
+
+/// The folder with the saved objects.
+fn dump() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/explain")
+}
+
+fn dislodge(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dislodge"));
+    command.args(arguments).current_dir(dump());
+    command.env_remove("KUBECONFIG").stdin(Stdio::null());
+    command
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Each `$ dislodge ...` of the page that reads the dump, and what stands below it.
+fn transcripts() -> Outcome {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+    let page = std::fs::read_to_string(page)?;
+    let blocks = page.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut played = 0;
+    for block in blocks {
+        let (command, expected) = block.split_once('\n').unwrap_or((block, ""));
+        let Some(typed) = command.strip_prefix("$ dislodge ") else { continue };
+        let output = dislodge(&typed.split(' ').collect::<Vec<_>>()).output()?;
+        if out(&output) != expected {
+            let (said, wrong) = (out(&output), err(&output));
+            return Err(
+                format!("{command}\n--- printed\n{said}{wrong}--- documented\n{expected}").into()
+            );
+        }
+        played += 1;
+    }
+    if played < 3 { Err(format!("only {played} transcripts were played").into()) } else { Ok(()) }
+}
+
+fn exit_codes() -> Outcome {
+    for (arguments, code) in [
+        (&["explain", "-f", "dump.yaml", "job/train"][..], 2),
+        (&["explain", "-f", "dump.yaml", "pod/train-x7k2p"], 2),
+        (&["explain", "-f", "dump.yaml", "sweep"], 3),
+        (&["explain", "-f", "dump.yaml"], 3),
+        (&["explain", "-f", "dump.yaml", "job/other"], 1),
+        (&["explain", "-f", "dump.yaml", "deployment/x"], 1),
+        (&["explain"], 1),
+        (&["explain", "--nonsense"], 1),
+        (&["status", "-f", "dump.yaml"], 0),
+        (&["status", "--nonsense"], 2),
+    ] {
+        let output = dislodge(arguments).output()?;
+        if output.status.code() != Some(code) {
+            return Err(format!("{arguments:?}: {:?}: {}", output.status, err(&output)).into());
+        }
+    }
+    Ok(())
+}
+
+fn no_escapes() -> Outcome {
+    for arguments in [&["explain", "-f", "dump.yaml"], &["status", "-f", "dump.yaml"]] {
+        let output = dislodge(arguments).output()?;
+        if out(&output).contains('\u{1b}') || output.stdout.is_empty() {
+            return Err(format!("{arguments:?}: {}", out(&output)).into());
+        }
+    }
+    Ok(())
+}
+
+fn data() -> Outcome {
+    for (command, pointer, expected) in [
+        (&["explain", "-f", "dump.yaml", "job/train"][..], "/state", "Stuck"),
+        (&["explain", "-f", "dump.yaml"], "/findings/1/state", "Held"),
+        (&["status", "-f", "dump.yaml"], "/queues/0/heldBack/nvidia.com~1gpu", "8"),
+    ] {
+        let json = dislodge(&[command, &["-o", "json"]].concat()).output()?;
+        let yaml = dislodge(&[command, &["-o", "yaml"]].concat()).output()?;
+        let json: serde_json::Value = serde_json::from_slice(&json.stdout)?;
+        let yaml: serde_json::Value = serde_saphyr::from_slice(&yaml.stdout)?;
+        if json != yaml || json.pointer(pointer).and_then(|v| v.as_str()) != Some(expected) {
+            return Err(format!("{command:?}: {json:#}\n{yaml:#}").into());
+        }
+    }
+    Ok(())
+}
+
+fn unreadable() -> Outcome {
+    for (stdin, says) in [
+        (&b"\xff\xfe\x00"[..], "standard input is no text"),
+        (b"kind: Pod\nspec: [\n", "is neither YAML nor JSON"),
+        (b"{\"kind\": \"Pod\", \"spec\": {", "is neither YAML nor JSON"),
+        (b"kind: Secret\n", "have no Pod, Job, JobSet or Workload in them"),
+        (
+            b"kind: Pod\nmetadata: {name: \"a\\e[31m\"}\nspec: 7\n",
+            "Pod a\\u{1b}[31m is not as the API",
+        ),
+        (b"", "kubectl get"),
+    ] {
+        let mut child = dislodge(&["explain", "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        if let Some(mut pipe) = child.stdin.take() {
+            pipe.write_all(stdin)?;
+        }
+        let output = child.wait_with_output()?;
+        let told = err(&output);
+        if output.status.code() != Some(1) || !told.contains(says) || told.contains('\u{1b}') {
+            return Err(format!("{says:?} is not in {told:?} ({:?})", output.status).into());
+        }
+    }
+    Ok(())
+}
+
+fn help() -> Outcome {
+    for command in ["explain", "status", "holds", "resume", "ignore", "pause", "unpause"] {
+        let output = dislodge(&[command, "--help"]).output()?;
+        let text = out(&output);
+        for part in ["Examples:", "Rights:", "--namespace", "--kubeconfig"] {
+            if !text.contains(part) {
+                return Err(format!("{command} --help has no {part:?}:\n{text}").into());
+            }
+        }
+    }
+    Ok(())
+}
