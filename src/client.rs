@@ -17,6 +17,7 @@ use kube::{Client, Config};
 pub use self::count::CountLayer;
 pub use self::timeout::{Overdue, TimeoutLayer};
 use crate::clock::Clock;
+use crate::health::Health;
 use crate::metrics::Metrics;
 
 /// How long one request may take. A watch may last longer.

@@ -113,7 +113,8 @@ async fn serve(settings: Settings) -> Result<(), Error> {
 
     let metrics = Metrics::new(health.clone());
     let (kubeconfig, context) = (settings.kubeconfig.as_deref(), settings.context.as_deref());
-    let connection = client::connect(kubeconfig, context, client::Speaker::Controller(&metrics, clock)).await?;
+    let connection =
+        client::connect(kubeconfig, context, client::Speaker::Controller(&metrics, clock)).await?;
     for bound in serve::bind(services(&settings, &health, &metrics)).await? {
         tasks.spawn("server of probes and metrics", bound.serve());
     }

@@ -8,6 +8,7 @@ mod actions;
 mod authors;
 mod bad_input;
 mod brakes;
+mod commands;
 mod conformance;
 mod crashes;
 mod kinds;
@@ -81,6 +82,7 @@ impl Shared {
             ("authors", authors::ALL),
             ("bad_input", bad_input::ALL),
             ("brakes", brakes::ALL),
+            ("commands", commands::ALL),
             ("conformance", conformance::ALL),
             ("crashes", crashes::ALL),
             ("kinds", kinds::ALL),

@@ -62,6 +62,32 @@ pub fn write(
     std::fs::write(file, text).map_err(Error::file("write", file))
 }
 
+/// Writes a kubeconfig that is another one's, but acts as another user, in another namespace.
+///
+/// # Errors
+/// When the other one cannot be read, or the file cannot be written.
+pub fn write_impersonating(
+    file: &Path,
+    other: &Path,
+    user: &str,
+    groups: &[&str],
+    namespace: &str,
+) -> Result<()> {
+    let text = std::fs::read_to_string(other).map_err(Error::file("read", other))?;
+    let malformed = |error| Error::malformed("a kubeconfig", error);
+    let mut config: serde_json::Value = serde_json::from_str(&text).map_err(malformed)?;
+    if let Some(known) = config.pointer_mut("/users/0/user").and_then(|known| known.as_object_mut())
+    {
+        known.insert("as".to_owned(), user.into());
+        known.insert("as-groups".to_owned(), groups.into());
+    }
+    if let Some(known) = config.pointer_mut("/contexts/0/context").and_then(|c| c.as_object_mut()) {
+        known.insert("namespace".to_owned(), namespace.into());
+    }
+    let text = serde_json::to_string_pretty(&config).map_err(malformed)?;
+    std::fs::write(file, text).map_err(Error::file("write", file))
+}
+
 /// A client for the user of a kubeconfig file. It never retries by itself: a refusal is a result.
 ///
 /// It belongs to the runtime in which it is made, and is of no use in another.

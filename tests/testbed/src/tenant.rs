@@ -1,5 +1,6 @@
 //! What one test has for itself: a namespace, queues, Jobs, users.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use k8s_openapi::api::authorization::v1::{
@@ -189,6 +190,25 @@ impl Tenant {
         Ok(person)
     }
 
+    /// A kubeconfig file for a person that [`Self::person`] has given rights to, for programs that
+    /// read one. Its namespace is this one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn kubeconfig_of(&self, cluster: &Cluster, name: &str) -> Result<PathBuf> {
+        let user = format!("{name}@{}", self.namespace);
+        let file = cluster.folder().join(format!("{user}.kubeconfig"));
+        let groups = &["system:authenticated"];
+        kubeconfig::write_impersonating(
+            &file,
+            cluster.kubeconfig(),
+            &user,
+            groups,
+            &self.namespace,
+        )?;
+        Ok(file)
+    }
+
     /// Deletes the namespace with all that is in it, without waiting for the end of it.
     ///
     /// # Errors
@@ -218,6 +238,7 @@ async fn may(client: &Client, namespace: &str, rule: &PolicyRule) -> Result<()> 
                 resource: Some(resource.clone()),
                 subresource,
                 verb: rule.verbs.first().cloned(),
+                name: first(&rule.resource_names),
                 ..ResourceAttributes::default()
             }),
             ..SelfSubjectAccessReviewSpec::default()
