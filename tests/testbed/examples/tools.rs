@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use dislodge_testbed::Result;
-use dislodge_testbed::tools::Tools;
+use dislodge_testbed::tools::{self, Tools};
 
 fn main() -> std::process::ExitCode {
     let outcome = tokio::runtime::Runtime::new().map(|runtime| runtime.block_on(run()));
@@ -22,6 +22,7 @@ fn fail(error: &dyn std::error::Error) -> std::process::ExitCode {
 async fn run() -> Result<()> {
     let tools = Tools::ensure().await?;
     let kubectl = tools.kubectl().await?;
+    let helm = tools::helm().await?;
     for program in [
         &tools.etcd,
         &tools.apiserver,
@@ -29,6 +30,7 @@ async fn run() -> Result<()> {
         &tools.scheduler,
         &tools.kueue,
         &kubectl,
+        &helm,
     ] {
         say(&program.display().to_string());
     }

@@ -25,8 +25,10 @@ pub(crate) const KUBERNETES: Module =
 pub(crate) const KUEUE: Module = Module { name: "kueue", stamp: None };
 /// The JobSet controller.
 pub(crate) const JOBSET: Module = Module { name: "jobset", stamp: None };
+/// Helm, which renders the chart of `deploy/`.
+pub(crate) const HELM: Module = Module { name: "helm", stamp: None };
 /// All of them.
-pub(crate) const ALL: [Module; 4] = [ETCD, KUBERNETES, KUEUE, JOBSET];
+pub(crate) const ALL: [Module; 5] = [ETCD, KUBERNETES, KUEUE, JOBSET, HELM];
 
 impl Module {
     /// Where it is.

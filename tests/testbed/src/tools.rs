@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::go;
-use crate::modules::{ETCD, JOBSET, KUBERNETES, KUEUE, Module};
+use crate::modules::{ETCD, HELM, JOBSET, KUBERNETES, KUEUE, Module};
 use crate::progress::{Progress, say};
 use crate::text::{content_name, tail};
 
@@ -56,6 +56,8 @@ const TOOLS: [Tool; 6] = [
 const KUBECTL: Tool =
     Tool { name: "kubectl", module: KUBERNETES, package: "k8s.io/kubernetes/cmd/kubectl" };
 
+const HELM_CLIENT: Tool = Tool { name: "helm", module: HELM, package: "helm.sh/helm/v4/cmd/helm" };
+
 /// The programs of the cluster, ready to run.
 #[derive(Debug, Clone)]
 pub struct Tools {
@@ -71,8 +73,6 @@ pub struct Tools {
     pub kueue: PathBuf,
     /// JobSet's manager.
     pub jobset: PathBuf,
-    /// The version of Go that they are built with.
-    go: String,
     /// Where finished things are kept.
     pub(crate) cache: PathBuf,
 }
@@ -112,7 +112,6 @@ impl Tools {
             scheduler: next()?,
             kueue: next()?,
             jobset: next()?,
-            go,
             cache,
         })
     }
@@ -122,15 +121,36 @@ impl Tools {
     /// # Errors
     /// When it has to be built and cannot be.
     pub async fn kubectl(&self) -> Result<PathBuf> {
-        if installed_kubectl_minor().await >= Some(30) {
-            return Ok(PathBuf::from("kubectl"));
-        }
-        let path = place(&self.cache, &self.go, &KUBECTL)?;
-        if !path.is_file() {
-            build(&KUBECTL, &path, "as none from 1.30 on is installed").await?;
-        }
-        Ok(path)
+        kubectl().await
     }
+}
+
+/// A kubectl: the one on the `PATH` where it is 1.30 or newer, else one that is built.
+///
+/// # Errors
+/// When it has to be built and cannot be.
+pub async fn kubectl() -> Result<PathBuf> {
+    if installed_kubectl_minor().await >= Some(30) {
+        return Ok(PathBuf::from("kubectl"));
+    }
+    ensured(&KUBECTL, "as none from 1.30 on is installed").await
+}
+
+/// Helm, built where it is not there: three minutes on 2 cores. One that is installed is not used: what it
+/// renders is compared, and shall be the same everywhere.
+///
+/// # Errors
+/// When it has to be built and cannot be.
+pub async fn helm() -> Result<PathBuf> {
+    ensured(&HELM_CLIENT, "to render the chart").await
+}
+
+async fn ensured(tool: &Tool, why: &str) -> Result<PathBuf> {
+    let path = place(&cache_folder()?, &go::version().await?, tool)?;
+    if !path.is_file() {
+        build(tool, &path, why).await?;
+    }
+    Ok(path)
 }
 
 /// Where finished things are kept.
