@@ -48,11 +48,13 @@ fmt-check: ## fail where `make fmt` would change something
 doc: ## the documentation of the code, warnings denied
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps
 
-generate: ## write anew what is generated: crds/ and pages of docs/
+generate: ## write anew what is generated: crds/, pages of docs/, most of deploy/chart/
 	BLESS=1 $(CARGO) test --locked --lib crd
+	BLESS=1 $(CARGO) test --locked --test integration -- generated::
 
 verify: ## fail where a generated file is stale
 	$(CARGO) test --locked --lib crd
+	$(CARGO) test --locked --test integration -- generated::
 
 deny: deny-install ## licences, bans and sources of all dependencies
 	$(CARGO) deny --locked check --deny warnings licenses bans sources

@@ -23,6 +23,7 @@ pub(crate) const RULES: &[Rule] = &[
     ("every_module_of_the_top_levels_is_in_the_map", documents::the_map_names_all_that_exists),
     ("the_readme_names_the_two_commands", documents::the_readme_names_the_two_commands),
     ("every_link_between_documents_leads_somewhere", documents::links_lead_somewhere),
+    ("every_test_that_the_threats_name_exists", documents::security_names_tests),
     ("every_make_target_that_a_document_names_exists", documents::targets_exist),
     ("every_gate_is_a_make_target_and_the_gates_fit_their_budget", documents::gates_fit),
     ("no_file_names_a_path_of_the_machine_that_it_was_written_on", documents::no_machine_paths),

@@ -10,6 +10,8 @@ mod cluster;
 mod crd;
 mod explain;
 mod lint;
+mod deploy;
+mod guard;
 mod process;
 mod program;
 mod shells;
@@ -94,6 +96,18 @@ fn offline() -> Vec<Trial> {
     }));
     for (name, test) in explain::ALL {
         trials.push(Trial::test(format!("explain::{name}"), test));
+    for (name, test) in guard::ALL {
+        trials.push(Trial::test(format!("guard::{name}"), test));
+    }
+    for (name, test) in deploy::ALL {
+        trials.push(Trial::test(format!("deploy::{name}"), test));
+    }
+    for (name, test) in deploy::GENERATED {
+        trials.push(Trial::test(format!("generated::{name}"), test));
+    }
+    for (name, test) in deploy::RENDERED {
+        // Rendering needs the programs of the cluster, if not the cluster.
+        trials.push(Trial::test(format!("cluster::deploy::{name}"), test));
     }
     for (name, test) in process::ALL {
         trials.push(Trial::test(format!("process::{name}"), test));

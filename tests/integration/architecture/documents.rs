@@ -17,6 +17,8 @@ const MAPPED: [&str; 7] = [
 ];
 /// The two commands that set everything up, and the document that says so.
 const COMMANDS: (&str, [&str; 2]) = ("README.md", ["demo", "test"]);
+/// The document with the threats, each with the test of its guard.
+const SECURITY: &str = "docs/security.md";
 /// The most minutes that all gates may be given together: with nothing cached, and with all.
 const BUDGETS: [(&str, u32); 2] = [("cold", 70), ("warm", 35)];
 
@@ -87,6 +89,23 @@ pub(super) fn links_lead_somewhere() -> Result<(), String> {
         }
     }
     none(&found)
+}
+
+pub(super) fn security_names_tests() -> Result<(), String> {
+    let text = tree::read(SECURITY)?;
+    let code = tree::files("")?;
+    // Between backticks is every second part; a test's name is a sentence.
+    let names = text.split('`').skip(1).step_by(2).filter(|name| {
+        name.matches('_').count() > 3 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    });
+    let missing = names.filter(|name| {
+        let (function, entry) = (format!("fn {name}("), format!("\"{name}\""));
+        !code.iter().any(|file| {
+            tree::is_rust(&file.path)
+                && (file.text.contains(&function) || file.text.contains(&entry))
+        })
+    });
+    none(&missing.map(|name| format!("{SECURITY}: there is no test {name}")).collect::<Vec<_>>())
 }
 
 pub(super) fn targets_exist() -> Result<(), String> {

@@ -11,6 +11,7 @@ mod brakes;
 mod commands;
 mod conformance;
 mod crashes;
+mod install;
 mod kinds;
 mod many;
 mod people;
@@ -85,6 +86,7 @@ impl Shared {
             ("commands", commands::ALL),
             ("conformance", conformance::ALL),
             ("crashes", crashes::ALL),
+            ("install", install::ALL),
             ("kinds", kinds::ALL),
             ("people", people::ALL),
             ("requeues", requeues::ALL),

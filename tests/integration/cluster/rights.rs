@@ -23,6 +23,7 @@ super::scenarios![
     what_deploy_grants_is_what_the_controller_uses,
     the_deployment_passes_pod_security_restricted,
     the_real_api_server_judges_every_case_of_the_table_as_offline,
+    the_guard_judges_every_case_of_its_table_as_offline,
 ];
 
 async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome {
@@ -58,15 +59,10 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
     controller.ready(60).await?;
 
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base");
-    let mut granting = Manifests::load(&root, stage.world.cluster.tools())
-        .await?
-        .of_kinds(&["ClusterRole", "Role"]);
-    let rules: Vec<PolicyRule> = granting
-        .objects_mut()
-        .iter()
-        .filter_map(|role| serde_json::from_value(role["rules"].clone()).ok())
-        .flat_map(|rules: Vec<PolicyRule>| rules)
-        .collect();
+    let mut base = Manifests::load(&root, stage.world.cluster.tools()).await?;
+    let rules: Vec<PolicyRule> = crate::deploy::rights::bound(base.objects_mut())
+        .map(|rule| serde_json::from_value(rule.clone()))
+        .collect::<Result<_, _>>()?;
     let log = stage.world.cluster.audit_log().settled(&stage.tenant.client()).await?;
     let requests: Vec<_> =
         log.iter().filter(|r| is_ours(r, controller.account().credential())).collect();
@@ -114,4 +110,8 @@ async fn the_deployment_passes_pod_security_restricted(stage: Stage) -> Outcome 
 async fn the_real_api_server_judges_every_case_of_the_table_as_offline(stage: Stage) -> Outcome {
     let failures = crate::crd::online::against(stage.tenant.client(), stage.tenant.namespace());
     crate::report(&failures.await)
+}
+
+async fn the_guard_judges_every_case_of_its_table_as_offline(stage: Stage) -> Outcome {
+    crate::guard::online::every_case(&stage.world.cluster, &stage.tenant).await
 }

@@ -47,6 +47,7 @@ impl Product {
             .filter(|object| object["kind"] == "Role" || object["kind"] == "RoleBinding")
             .cloned()
             .collect();
+        allow_second_lease(&mut base);
         base.apply(&cluster.client()).await?;
         Ok(Self { executable: executable.into(), lease_rights })
     }
@@ -162,6 +163,20 @@ impl ControllerPlan {
     /// One replica, beside a node with this length of a second.
     pub const fn scaled(millis_per_second: u32) -> Self {
         Self { millis_per_second, identity: "a", lease: LEASE }
+    }
+}
+
+/// Lets the guard's list of Leases have both.
+fn allow_second_lease(base: &mut Manifests) {
+    let guards = base
+        .objects_mut()
+        .iter_mut()
+        .filter(|object| object["kind"] == "ValidatingAdmissionPolicy");
+    for guard in guards {
+        let variables = guard.pointer_mut("/spec/variables").and_then(Value::as_array_mut);
+        for variable in variables.into_iter().flatten().filter(|v| v["name"] == "leases") {
+            variable["expression"] = json!(format!("['{LEASE}', '{SECOND_LEASE}']"));
+        }
     }
 }
 
