@@ -1,9 +1,11 @@
-//! What a platform team installs: `deploy/` by kustomize and by Helm.
+//! What a platform team installs: `deploy/` by kustomize and by Helm, and `examples/gitops`.
 
 #![expect(clippy::indexing_slicing, reason = "JSON reads as null where nothing is")]
 
 mod files;
 mod generated;
+mod gitops;
+mod health;
 mod parity;
 mod references;
 mod render;
@@ -25,6 +27,9 @@ pub(crate) const ALL: &[Test] = &[
     ("no_role_has_a_wildcard_or_reads_a_secret", rights::are_plain),
     ("each_profile_has_the_rights_that_its_table_says", rights::by_profile),
     ("no_write_that_a_role_grants_is_unknown_to_the_guard", rights::are_guarded),
+    ("the_policies_of_the_gitops_example_are_accepted", gitops::policies_are_accepted),
+    ("every_file_of_the_gitops_example_leads_somewhere", gitops::leads_somewhere),
+    ("argo_cd_reads_the_health_of_a_policy_as_kstatus_does", health::every_case),
 ];
 
 /// What `make generate` writes and `make verify` checks.
