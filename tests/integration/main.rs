@@ -8,10 +8,10 @@ mod architecture;
 mod classify;
 mod cluster;
 mod crd;
-mod explain;
-mod lint;
 mod deploy;
+mod explain;
 mod guard;
+mod lint;
 mod process;
 mod program;
 mod shells;
@@ -96,6 +96,7 @@ fn offline() -> Vec<Trial> {
     }));
     for (name, test) in explain::ALL {
         trials.push(Trial::test(format!("explain::{name}"), test));
+    }
     for (name, test) in guard::ALL {
         trials.push(Trial::test(format!("guard::{name}"), test));
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use dislodge_testbed::audit::{granted, used};
+use dislodge_testbed::audit::{Request, granted, used};
+use dislodge_testbed::product::ControllerPlan;
 use dislodge_testbed::queues::is_true;
 use dislodge_testbed::{JobPlan, Manifests, Quota};
 use k8s_openapi::api::core::v1::Pod;
@@ -16,11 +17,13 @@ use super::actions::{check, ended};
 use super::authors::{deciding, ours};
 use super::kinds::{bare_pod, failed_by_us, job_set, job_sets};
 use super::restraint::is_ours;
-use super::stage::{RESUME, Stage, suspend_after};
+use super::stage::{RESUME, Stage, suspend_after, suspended};
+use super::world::FAST;
 use crate::Outcome;
 
 super::scenarios![
     what_deploy_grants_is_what_the_controller_uses,
+    with_the_rights_of_an_audit_a_policy_that_enforces_holds_nothing,
     the_deployment_passes_pod_security_restricted,
     the_real_api_server_judges_every_case_of_the_table_as_offline,
     the_guard_judges_every_case_of_its_table_as_offline,
@@ -78,6 +81,43 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
     check(unused.is_empty() && beyond.is_empty(), || {
         format!("granted and never used: {unused:?}; used and not granted: {beyond:?}")
     })
+}
+
+/// The profile, not the policy: what the component `audit-only` leaves of the roles.
+async fn with_the_rights_of_an_audit_a_policy_that_enforces_holds_nothing(stage: Stage) -> Outcome {
+    const AUDITOR: &str = "auditor";
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/overlays/audit-only");
+    let tools = stage.world.cluster.tools();
+    let mut bindings = Manifests::load(&folder, tools).await?.of_kinds(&["ClusterRoleBinding"]);
+    for binding in bindings.objects_mut() {
+        let name = binding["metadata"]["name"].as_str().unwrap_or_default();
+        binding["metadata"]["name"] = format!("{AUDITOR}-{name}").into();
+        binding["subjects"][0]["name"] = AUDITOR.into();
+    }
+    bindings.apply(&stage.tenant.client()).await?;
+    stage.policy("gpu", suspend_after(1)).await?;
+    let plan = ControllerPlan { account: AUDITOR, ..ControllerPlan::scaled(FAST) };
+    let product = &stage.world.product;
+    let controller = product.controller(&stage.world.cluster, &stage.tenant, plan).await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    stage.failed_pulls(&stuck, 3, 60).await?;
+
+    let log = stage.world.cluster.audit_log().settled(&stage.tenant.client()).await?;
+    let mut refused = 0;
+    let ours = |r: &&Request| is_ours(r, controller.account().credential()) && r.is_write();
+    for write in log.iter().filter(ours) {
+        if write.code() == 403 {
+            refused += 1;
+            continue;
+        }
+        let own = write.is_on("dislodge.dev", "imagepullpolicies")
+            || write.is_on("events.k8s.io", "events")
+            || write.is_on("coordination.k8s.io", "leases");
+        check(own, || format!("{} {}", write.verb, write.uri))?;
+    }
+    check((1..=20).contains(&refused), || format!("{refused} writes were refused"))?;
+    let job = stage.job_when("stuck", 5, "there", |_| true).await?;
+    check(!suspended(&job), || "it was suspended".to_owned())
 }
 
 /// The namespace of `deploy/base` enforces the profile, so the API server itself is asked.

@@ -20,6 +20,11 @@ pub(super) fn check(request: &Request) -> Outcome {
         object.resource == resource && object.subresource == subresource
     };
     let wrong = |what: &str| format!("{what}: {} {} {body}", request.verb, request.uri);
+    if request.code() == 403 && request.request_object.is_none() {
+        return Ok(()); // who has no right to it is refused before the body is read
+    }
+    let answer = request.response_status.as_ref().map_or("", |answer| answer.message.as_str());
+    holds(!answer.contains("'dislodge-guard'"), || wrong("the guard refuses it"))?;
     holds(body.pointer("/status/phase").is_none(), || wrong("a phase is written"))?;
     if request.verb == "delete" {
         holds(is("pods", ""), || wrong("something else than a Pod is deleted"))?;

@@ -349,7 +349,11 @@ pub(crate) fn each_rule_catches_what_it_forbids() -> Outcome {
         &json!({"metadata": {"annotations":
         {"dislodge.dev/resume-at": null}}}),
     );
-    let cases: [(&str, Vec<Value>, &[&str]); 9] = [
+    let mut refused = stop(2, "dislodge/1");
+    refused["responseStatus"] =
+        json!({"code": 403, "message": "policy 'dislodge-guard' denied request: a word"});
+    let cases: [(&str, Vec<Value>, &[&str]); 10] = [
+        ("what the guard refuses", vec![policy("Enforce"), failed.clone(), refused], &["guard"]),
         (
             "as it should be",
             vec![policy("Enforce"), failed.clone(), stop(2, "dislodge/1"), back.clone()],

@@ -16,9 +16,10 @@ use crate::restart::Restartable;
 use crate::tenant::Tenant;
 use crate::{ports, probe};
 
-/// The namespace and the ServiceAccount of `deploy/base`.
-const HOME: &str = "dislodge-system";
-const ACCOUNT: &str = "dislodge";
+/// The namespace of `deploy/base`.
+pub const HOME: &str = "dislodge-system";
+/// The ServiceAccount of `deploy/base`.
+pub const ACCOUNT: &str = "dislodge";
 
 /// Dislodge, installed.
 #[derive(Debug)]
@@ -98,6 +99,10 @@ impl Product {
             if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
                 metadata.insert("namespace".to_owned(), json!(tenant.namespace()));
             }
+            let subjects = object.get_mut("subjects").and_then(Value::as_array_mut);
+            for subject in subjects.into_iter().flatten() {
+                subject["name"] = json!(plan.account);
+            }
             for rule in object.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten()
             {
                 if let Some(names) = rule.get_mut("resourceNames").and_then(Value::as_array_mut) {
@@ -118,7 +123,7 @@ impl Product {
         scope: &[&str],
         plan: ControllerPlan,
     ) -> Result<Controller> {
-        let account = Account::create(cluster, HOME, ACCOUNT).await?;
+        let account = Account::create(cluster, HOME, plan.account).await?;
         let [port] = ports::free()?;
         let mut program = Program::new(
             format!("dislodge-{name}-{}", plan.identity),
@@ -151,6 +156,8 @@ pub struct ControllerPlan {
     pub identity: &'static str,
     /// The Lease's name.
     pub lease: &'static str,
+    /// The ServiceAccount, in [`HOME`]; one that is not [`ACCOUNT`] has what rights the test gives it.
+    pub account: &'static str,
 }
 
 /// The Lease of all replicas.
@@ -162,7 +169,7 @@ pub const SECOND_LEASE: &str = "second";
 impl ControllerPlan {
     /// One replica, beside a node with this length of a second.
     pub const fn scaled(millis_per_second: u32) -> Self {
-        Self { millis_per_second, identity: "a", lease: LEASE }
+        Self { millis_per_second, identity: "a", lease: LEASE, account: ACCOUNT }
     }
 }
 

@@ -347,7 +347,7 @@ async fn controller(
     identity: &'static str,
     lease: &'static str,
 ) -> Result<Controller, Failed> {
-    let plan = ControllerPlan { millis_per_second: FAST, identity, lease };
+    let plan = ControllerPlan { identity, lease, ..ControllerPlan::scaled(FAST) };
     let world = &stage.world;
     Ok(world.product.controller(&world.cluster, &stage.tenant, plan).await?)
 }
