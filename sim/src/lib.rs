@@ -10,8 +10,10 @@
 //! * [`store`]: what the cluster keeps, with its versions and changes.
 //! * [`patch`]: how an API server applies patches.
 //! * [`random`]: histories of such a cluster out of a seed, with [`chance`].
+//! * [`api`]: an API server over the store, as requests and answers.
 //! * [`world`]: the cluster in memory: all actors on one store, with Dislodge among them.
 
+pub mod api;
 pub mod chance;
 pub mod kubelet;
 pub mod patch;

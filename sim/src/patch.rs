@@ -2,7 +2,7 @@
 
 mod strategic;
 
-use json_patch::Patch as Operations;
+use json_patch::{AddOperation, Patch as Operations, PatchOperation};
 use serde_json::Value;
 
 /// A patch, by its content type.
@@ -39,9 +39,28 @@ pub fn apply(object: &mut Value, patch: &Patch) -> Result<(), Inapplicable> {
             Ok(())
         }
         Patch::Operations(operations) => {
-            json_patch::patch(object, operations).map_err(|error| Inapplicable(error.to_string()))
+            let mut patched = object.clone();
+            for operation in &operations.0 {
+                let operation = lenient(operation, &patched);
+                json_patch::patch(&mut patched, &[operation])
+                    .map_err(|error| Inapplicable(error.to_string()))?;
+            }
+            *object = patched;
+            Ok(())
         }
     }
+}
+
+/// Kubernetes' library (`gopkg.in/evanphx/json-patch.v4`) lets a member of an object be replaced that is
+/// not there.
+fn lenient(operation: &PatchOperation, object: &Value) -> PatchOperation {
+    if let PatchOperation::Replace(replace) = operation
+        && replace.path.resolve(object).is_err()
+    {
+        let (path, value) = (replace.path.clone(), replace.value.clone());
+        return PatchOperation::Add(AddOperation { path, value });
+    }
+    operation.clone()
 }
 
 #[cfg(test)]

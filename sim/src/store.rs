@@ -30,13 +30,16 @@ pub struct Change<K, O> {
     pub what: What,
     /// The object as it was left; of a deleted one, as it was last, with the version of the deletion.
     pub object: Arc<O>,
+    /// The object as it was before; of a created one there is none.
+    pub before: Option<Arc<O>>,
 }
 
 // By hand: the object is shared and need not be `Clone`.
 impl<K: Clone, O> Clone for Change<K, O> {
     fn clone(&self) -> Self {
-        let Self { version, key, what, object } = self;
-        Self { version: *version, key: key.clone(), what: *what, object: Arc::clone(object) }
+        let Self { version, key, what, object, before } = self;
+        let (object, before) = (Arc::clone(object), before.clone());
+        Self { version: *version, key: key.clone(), what: *what, object, before }
     }
 }
 
@@ -161,8 +164,8 @@ impl<K: Ord + Clone, O: Versioned> Store<K, O> {
         self.version.0 += 1;
         last.set_version(self.version);
         let object = Arc::new(last);
-        self.objects.remove(key);
-        self.note(key.clone(), What::Deleted, &object);
+        let before = self.objects.remove(key).map(|(_, object)| object);
+        self.note(key.clone(), What::Deleted, &object, before);
         Ok(object)
     }
 
@@ -179,6 +182,29 @@ impl<K: Ord + Clone, O: Versioned> Store<K, O> {
         }
         let from = self.changes.partition_point(|change| change.version <= version);
         Ok(self.changes.range((Bound::Included(from), Bound::Unbounded)))
+    }
+
+    /// The objects whose keys are in a range, as they were after that change.
+    ///
+    /// # Errors
+    /// [`Expired`]: some of the changes since are forgotten.
+    pub fn list_at(
+        &self,
+        version: Version,
+        keys: impl RangeBounds<K> + Clone,
+    ) -> Result<BTreeMap<K, Arc<O>>, Expired> {
+        let mut then: BTreeMap<K, Arc<O>> = self
+            .list(keys.clone())
+            .map(|(key, object)| (key.clone(), Arc::clone(object)))
+            .collect();
+        let since: Vec<_> = self.changes_after(version)?.collect();
+        for change in since.into_iter().rev().filter(|change| keys.contains(&change.key)) {
+            match &change.before {
+                Some(before) => then.insert(change.key.clone(), Arc::clone(before)),
+                None => then.remove(&change.key),
+            };
+        }
+        Ok(then)
     }
 
     /// Forgets all changes so far, as etcd does after a compaction.
@@ -199,14 +225,14 @@ impl<K: Ord + Clone, O: Versioned> Store<K, O> {
         self.version.0 += 1;
         object.set_version(self.version);
         let object = Arc::new(object);
-        self.objects.insert(key.clone(), (self.version, Arc::clone(&object)));
-        self.note(key, what, &object);
+        let before = self.objects.insert(key.clone(), (self.version, Arc::clone(&object)));
+        self.note(key, what, &object, before.map(|(_, object)| object));
         self.version
     }
 
-    fn note(&mut self, key: K, what: What, object: &Arc<O>) {
+    fn note(&mut self, key: K, what: What, object: &Arc<O>, before: Option<Arc<O>>) {
         let object = Arc::clone(object);
-        self.changes.push_back(Change { version: self.version, key, what, object });
+        self.changes.push_back(Change { version: self.version, key, what, object, before });
         while self.changes.len() > self.kept {
             if let Some(oldest) = self.changes.pop_front() {
                 self.forgotten = oldest.version;

@@ -126,6 +126,13 @@ fn every_patch_comes_out_as_an_api_server_has_it() {
             Ok(json!({"spec": {"a": 1, "b": 2}})),
         ),
         (
+            "what is not there is replaced all the same",
+            operations,
+            json!({"spec": {"a": 1}}),
+            json!([{"op": "replace", "path": "/spec/b", "value": 2}]),
+            Ok(json!({"spec": {"a": 1, "b": 2}})),
+        ),
+        (
             "a test that fails undoes all",
             operations,
             json!({"spec": {"a": 1}}),
