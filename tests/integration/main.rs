@@ -12,6 +12,7 @@ mod deploy;
 mod explain;
 mod guard;
 mod lint;
+mod memory;
 mod process;
 mod program;
 mod shells;
@@ -110,6 +111,7 @@ fn offline() -> Vec<Trial> {
         // Rendering needs the programs of the cluster, if not the cluster.
         trials.push(Trial::test(format!("cluster::deploy::{name}"), test));
     }
+    trials.extend(memory::trials());
     for (name, test) in process::ALL {
         trials.push(Trial::test(format!("process::{name}"), test));
     }

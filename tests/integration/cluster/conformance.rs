@@ -9,8 +9,12 @@ use serde_json::{Value, from_value, json};
 use super::actions::check;
 use super::stage::Stage;
 use crate::Outcome;
+use crate::memory::script::{self, Player};
 
-super::scenarios![a_pod_is_patched_as_the_model_has_it];
+super::scenarios![
+    a_pod_is_patched_as_the_model_has_it,
+    the_api_server_in_memory_answers_as_the_real_one
+];
 
 /// The subresource, the patch, and whether it applies.
 type Step = (&'static str, Patch, bool);
@@ -105,6 +109,26 @@ async fn a_pod_is_patched_as_the_model_has_it(stage: Stage) -> Outcome {
         ])
         .await
         .map(drop)
+}
+
+/// Plays the script on both servers, and tells every difference.
+async fn the_api_server_in_memory_answers_as_the_real_one(stage: Stage) -> Outcome {
+    let namespace = stage.tenant.namespace();
+    let memory = script::memory(namespace).await?;
+    let (mut played, mut different) = (0, Vec::new());
+    for subject in script::SUBJECTS {
+        let mut real = Player::new(stage.tenant.client(), namespace);
+        let mut model = Player::new(memory.client(), namespace);
+        for step in script::steps(subject) {
+            played += 1;
+            let (real, model) = (real.play(&step).await?, model.play(&step).await?);
+            different.extend(script::difference(&step, &real, &model));
+        }
+    }
+    let count = different.len();
+    check(different.is_empty(), || {
+        format!("{count} of {played} steps differ:\n{}", different.join("\n"))
+    })
 }
 
 const PATH: &str = "pods/model";

@@ -88,6 +88,22 @@ pub fn write_impersonating(
     std::fs::write(file, text).map_err(Error::file("write", file))
 }
 
+/// Writes a kubeconfig for a server that takes everybody, by plain HTTP.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_plain(file: &Path, server: &str) -> Result<()> {
+    let config = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "memory", "cluster": {"server": server}}],
+        "users": [{"name": "anybody", "user": {}}],
+        "contexts": [{"name": "memory", "context": {"cluster": "memory", "user": "anybody"}}],
+        "current-context": "memory",
+    });
+    std::fs::write(file, config.to_string()).map_err(Error::file("write", file))
+}
+
 /// A client for the user of a kubeconfig file. It never retries by itself: a refusal is a result.
 ///
 /// It belongs to the runtime in which it is made, and is of no use in another.

@@ -6,10 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// A probe over plain HTTP on loopback: yes where it answers 200. To be called as often as needed.
-pub(crate) fn plain(
-    port: u16,
-    path: &str,
-) -> impl FnMut() -> BoxFuture<'static, Result<(), String>> {
+pub fn plain(port: u16, path: &str) -> impl FnMut() -> BoxFuture<'static, Result<(), String>> {
     let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n");
     move || {
         let request = request.clone();

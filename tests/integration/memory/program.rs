@@ -1,0 +1,210 @@
+//! The program itself against the API server in memory.
+
+use std::path::PathBuf;
+
+use dislodge_testbed::deadline::until;
+use dislodge_testbed::memory::Listening;
+use dislodge_testbed::{Memory, Process, Program, ports, probe};
+use http::Method;
+use libtest_mimic::Failed;
+use serde_json::{Value, json};
+
+use super::{Test, memory, really, wall};
+use crate::Outcome;
+
+/// The tests of this file.
+pub(super) const ALL: &[Test] = &[
+    ("the_program_becomes_ready_and_takes_its_lease", becomes_ready),
+    ("the_program_holds_a_job_whose_image_does_not_exist", holds_a_job),
+];
+
+/// A folder that goes with the test.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new(name: &str) -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("dislodge-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Left over where it cannot be removed; nothing depends on it.
+        let _left = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The program beside its API server. Dropped, both end.
+struct Running {
+    memory: Memory,
+    process: Process,
+    _listening: Listening,
+    _folder: Folder,
+}
+
+impl Running {
+    /// Starts it, and returns when it is ready.
+    async fn start(name: &str) -> Result<Self, Failed> {
+        let folder = Folder::new(name)?;
+        let memory: Memory = memory(wall());
+        let listening = memory.listen().await?;
+        let kubeconfig = folder.file("kubeconfig");
+        listening.write_kubeconfig(&kubeconfig)?;
+        let [port] = ports::free()?;
+        let program = Program::new("dislodge", env!("CARGO_BIN_EXE_dislodge"), &folder.0)
+            .arguments(["controller", "--lease-namespace", "default", "--identity", "a"])
+            .arguments(["--probe-address".to_owned(), format!("127.0.0.1:{port}")])
+            .variable("KUBECONFIG", &kubeconfig);
+        let process = Process::start(program).await?;
+        let running = Self { memory, process, _listening: listening, _folder: folder };
+        let mut ask = probe::plain(port, "/readyz");
+        until(60, "the controller being ready", || {
+            let alive = running.process.check().map_err(|error| error.to_string());
+            let answer = ask();
+            async move {
+                alive?;
+                answer.await
+            }
+        })
+        .await?;
+        Ok(running)
+    }
+
+    /// Asks the API server, as whoever else there is in the cluster.
+    async fn send(&self, method: Method, path: &str, body: Value) -> Result<Value, Failed> {
+        let kind = match method {
+            Method::PATCH => "application/strategic-merge-patch+json",
+            _ => "application/json",
+        };
+        let request = http::Request::builder().method(method).uri(path);
+        let request = request.header("content-type", kind).body(body.to_string().into_bytes())?;
+        Ok(self.memory.client().request(request).await?)
+    }
+
+    /// Waits until an object is as `look` wants it.
+    async fn when(
+        &self,
+        path: &str,
+        what: &str,
+        look: impl Fn(&Value) -> bool,
+    ) -> Result<Value, Failed> {
+        let found = until(20, what, || async {
+            let object = self.send(Method::GET, path, Value::Null).await;
+            let object = object.map_err(|failed| format!("{failed:?}"))?;
+            if look(&object) { Ok(object) } else { Err(object.to_string()) }
+        });
+        Ok(found.await?)
+    }
+}
+
+fn becomes_ready() -> Outcome {
+    really(async {
+        let running = Running::start("memory-ready").await?;
+        let path = "/apis/coordination.k8s.io/v1/namespaces/default/leases/dislodge";
+        running.when(path, "its Lease", |lease| lease["spec"]["holderIdentity"] == "a").await?;
+        running.process.kill().await;
+        Ok(())
+    })
+}
+
+const BATCH: &str = "/apis/batch/v1/namespaces/default/jobs";
+const KUEUE: &str = "/apis/kueue.x-k8s.io/v1beta2";
+const PODS: &str = "/api/v1/namespaces/default/pods";
+const POLICIES: &str = "/apis/dislodge.dev/v1alpha1/namespaces/default/imagepullpolicies";
+const IMAGE: &str = "registry.example/train:1";
+
+/// Creates what a person, Kueue and the Job controller create. Returns the uid of the Job.
+async fn admit(running: &Running) -> Outcome {
+    let owned = |kind: &str, name: &str, uid: &Value| {
+        json!([{"apiVersion": "batch/v1", "kind": kind, "name": name, "uid": uid,
+                "controller": true}])
+    };
+    let spec = json!({"restartPolicy": "Never", "nodeName": "node",
+                      "containers": [{"name": "main", "image": IMAGE}]});
+    let queue = json!({"kueue.x-k8s.io/queue-name": "gpu"});
+    let node = json!({"metadata": {"name": "node"},
+                      "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+    running.send(Method::POST, "/api/v1/nodes", node).await?;
+    let local = json!({"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "LocalQueue",
+                       "metadata": {"name": "gpu"}, "spec": {"clusterQueue": "all"}});
+    let path = format!("{KUEUE}/namespaces/default/localqueues");
+    running.send(Method::POST, &path, local).await?;
+    let policy = json!({
+        "apiVersion": "dislodge.dev/v1alpha1", "kind": "ImagePullPolicy",
+        "metadata": {"name": "gpu"},
+        "spec": {"mode": "Enforce", "queues": [{"kind": "LocalQueue", "name": "gpu"}],
+                 "rules": [{"name": "missing", "causes": ["NotFound"], "action": "SuspendJob",
+                            "threshold": {"failedPulls": 1}}]},
+    });
+    running.send(Method::POST, POLICIES, policy).await?;
+    let job = json!({"metadata": {"name": "train", "labels": queue},
+                     "spec": {"template": {"spec": spec}}});
+    let job = running.send(Method::POST, BATCH, job).await?;
+    let workload = json!({
+        "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "Workload",
+        "metadata": {"name": "job-train",
+                     "ownerReferences": owned("Job", "train", &job["metadata"]["uid"])},
+        "spec": {"queueName": "gpu", "active": true},
+    });
+    let path = format!("{KUEUE}/namespaces/default/workloads");
+    let mut workload = running.send(Method::POST, &path, workload).await?;
+    workload["status"] = json!({
+        "conditions": [{"type": "QuotaReserved", "status": "True", "reason": "QuotaReserved",
+                        "message": "", "lastTransitionTime": running.memory.now().to_string()}],
+        "admission": {"clusterQueue": "all", "podSetAssignments": []},
+    });
+    running.send(Method::PUT, &format!("{path}/job-train/status"), workload).await?;
+    let pod = json!({
+        "metadata": {"name": "train-x",
+                     "labels": {"batch.kubernetes.io/job-name": "train",
+                                "kueue.x-k8s.io/queue-name": "gpu"},
+                     "ownerReferences": owned("Job", "train", &job["metadata"]["uid"])},
+        "spec": spec,
+    });
+    running.send(Method::POST, PODS, pod).await.map(drop)
+}
+
+/// What the kubelet writes.
+async fn waiting(running: &Running, reason: &str, message: &str) -> Outcome {
+    let status = json!({"status": {"containerStatuses": [{
+        "name": "main", "image": IMAGE, "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"waiting": {"reason": reason, "message": message}},
+    }]}});
+    let path = format!("{PODS}/train-x/status?fieldManager=kubelet");
+    running.send(Method::PATCH, &path, status).await.map(drop)
+}
+
+fn holds_a_job() -> Outcome {
+    really(async {
+        let running = Running::start("memory-hold").await?;
+        admit(&running).await?;
+        running
+            .when(&format!("{POLICIES}/gpu"), "the policy being looked at", |policy| {
+                policy["status"]["queues"][0]["state"] == "Governed"
+            })
+            .await?;
+        waiting(&running, "ContainerCreating", "").await?;
+        let missing = format!(
+            "failed to pull and unpack image \"{IMAGE}\": failed to resolve reference \"{IMAGE}\": \
+             {IMAGE}: not found"
+        );
+        waiting(&running, "ErrImagePull", &missing).await?;
+        let path = format!("{KUEUE}/namespaces/default/workloads/job-train");
+        let held =
+            running.when(&path, "the hold", |workload| workload["spec"]["active"] == false).await?;
+        let id = held["metadata"]["annotations"]["dislodge.dev/hold"].clone();
+        let explained = |job: &Value| job["metadata"]["annotations"]["dislodge.dev/hold"] == id;
+        running.when(&format!("{BATCH}/train"), "the owner being told", explained).await?;
+        let events = "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dtrain";
+        let published = |events: &Value| events["items"][0]["reason"].is_string();
+        running.when(events, "the Event", published).await?;
+        running.process.kill().await;
+        if id.is_string() { Ok(()) } else { Err(format!("no word of the hold: {held}").into()) }
+    })
+}

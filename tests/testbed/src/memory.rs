@@ -1,0 +1,260 @@
+//! The cluster in memory behind a client, or on a port of loopback.
+//!
+//! [`dislodge_sim::api`] answers requests and knows neither sockets nor clocks. Here it becomes a
+//! [`tower::Service`], out of which a [`kube::Client`] is made without a socket, and which `kubectl` or
+//! the built program reach by HTTP.
+//!
+//! Its time is that of tokio, from a beginning that the caller names: on a paused runtime it stands
+//! still until all tasks wait, and then goes on at once to whatever is due next.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use dislodge_sim::api::{self, Answer, Method, Request, Server, WatchId};
+use dislodge_sim::store::Version;
+use futures::stream::{self, Stream};
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use jiff::{SignedDuration, Timestamp};
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tower::{BoxError, Service};
+
+use crate::error::{Error, Result};
+use crate::kubeconfig;
+
+/// The longest body that is read (etcd takes no more than 1.5 MiB).
+const LONGEST_BODY: usize = 3 << 20;
+
+/// An API server that many use at once. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Memory(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    server: Mutex<Server>,
+    /// The newest change, for those who watch.
+    version: watch::Sender<Version>,
+    began: Instant,
+    /// What time it was then.
+    epoch: Timestamp,
+}
+
+impl Memory {
+    /// Shares a server. It is `epoch` now.
+    pub fn new(server: Server, epoch: Timestamp) -> Self {
+        let version = watch::Sender::new(server.version());
+        let server = Mutex::new(server);
+        Self(Arc::new(Shared { server, version, began: Instant::now(), epoch }))
+    }
+
+    /// What time it is there.
+    pub fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.0.began.elapsed()).unwrap_or_default();
+        self.0.epoch.saturating_add(passed).unwrap_or(self.0.epoch)
+    }
+
+    /// Does something with the server itself, as what runs beside it does: look, or let it forget.
+    /// Whoever watches is told of the changes.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Server, Timestamp) -> T) -> T {
+        let now = self.now();
+        let mut server = self.server();
+        let done = act(&mut server, now);
+        let newest = server.version();
+        drop(server);
+        self.0.version.send_if_modified(|version| {
+            let changed = *version != newest;
+            *version = newest;
+            changed
+        });
+        done
+    }
+
+    /// A client that reaches it without a socket.
+    pub fn client(&self) -> Client {
+        Client::new(self.clone(), "default")
+    }
+
+    /// Serves it over HTTP on a free port of loopback, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// Where there is no free port.
+    pub async fn listen(&self) -> Result<Listening> {
+        let failed = || Error::file("listen on", "127.0.0.1");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed())?;
+        let address = listener.local_addr().map_err(failed())?;
+        let router = Router::new().fallback_service(self.clone());
+        let task = tokio::spawn(async move {
+            // It ends with the process, or when it is aborted.
+            let _ended = axum::serve(listener, router).await;
+        });
+        Ok(Listening { address, task })
+    }
+
+    fn server(&self) -> MutexGuard<'_, Server> {
+        self.0.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, request: &Request) -> http::Response<Body> {
+        let answer = self.with(|server, now| server.handle(request, now));
+        let (code, kind, body) = match answer {
+            Answer::Done { code, body: api::Body::Object(object) } => {
+                (code, "application/json", Body::from(object.to_string()))
+            }
+            Answer::Done { code, body: api::Body::Text(text) } => {
+                (code, "text/plain; charset=utf-8", Body::from(text))
+            }
+            Answer::Watch(id) => (200, "application/json", Body::from_stream(self.events(id))),
+        };
+        let mut response = http::Response::new(body);
+        *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or_default();
+        response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+        response
+    }
+
+    /// The lines of a watch, as they come.
+    fn events(
+        &self,
+        id: WatchId,
+    ) -> impl Stream<Item = std::result::Result<Bytes, Infallible>> + use<> {
+        let open = Open { memory: self.clone(), id, version: self.0.version.subscribe() };
+        stream::unfold(Some(open), |open| async {
+            let mut open = open?;
+            let (lines, over) = open.next().await;
+            let rest = (!over).then_some(open);
+            // An empty piece would be nothing, and end nothing.
+            (!lines.is_empty() || rest.is_some()).then(|| (Ok(Bytes::from(lines)), rest))
+        })
+    }
+}
+
+/// A watch that a client reads.
+struct Open {
+    memory: Memory,
+    id: WatchId,
+    version: watch::Receiver<Version>,
+}
+
+impl Open {
+    /// Waits for something to send. Tells whether that is the last.
+    async fn next(&mut self) -> (String, bool) {
+        loop {
+            self.version.borrow_and_update();
+            let now = self.memory.now();
+            let (polled, due) = {
+                let mut server = self.memory.server();
+                (server.poll(self.id, now), server.next_deadline(self.id))
+            };
+            if polled.over || !polled.events.is_empty() {
+                let lines = polled.events.iter().map(|event| format!("{event}\n"));
+                return (lines.collect(), polled.over);
+            }
+            let left = due.map(|due| Duration::try_from(due.duration_since(now)));
+            let wait = async {
+                match left {
+                    Some(left) => tokio::time::sleep(left.unwrap_or_default()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = self.version.changed() => if changed.is_err() {
+                    return (String::new(), true);
+                },
+                () = wait => {}
+            }
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.memory.server().close(self.id);
+    }
+}
+
+impl<B> Service<http::Request<B>> for Memory
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future =
+        Pin<Box<dyn Future<Output = std::result::Result<http::Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let memory = self.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let Ok(body) = axum::body::to_bytes(Body::new(body), LONGEST_BODY).await else {
+                return Ok(refused(http::StatusCode::PAYLOAD_TOO_LARGE));
+            };
+            let method = match head.method {
+                http::Method::GET => Method::Get,
+                http::Method::POST => Method::Post,
+                http::Method::PUT => Method::Put,
+                http::Method::PATCH => Method::Patch,
+                http::Method::DELETE => Method::Delete,
+                _ => return Ok(refused(http::StatusCode::METHOD_NOT_ALLOWED)),
+            };
+            let text = |name| {
+                let value = head.headers.get(name).and_then(|value| value.to_str().ok());
+                value.unwrap_or_default().to_owned()
+            };
+            Ok(memory.answer(&Request {
+                method,
+                path: head.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+                content_type: text(CONTENT_TYPE),
+                agent: text(USER_AGENT),
+                body: body.to_vec(),
+            }))
+        })
+    }
+}
+
+fn refused(code: http::StatusCode) -> http::Response<Body> {
+    let mut response = http::Response::new(Body::empty());
+    *response.status_mut() = code;
+    response
+}
+
+/// A server that is reached by HTTP.
+#[derive(Debug)]
+pub struct Listening {
+    address: SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Listening {
+    /// Where.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Writes a kubeconfig that leads to it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_kubeconfig(&self, file: &Path) -> Result<()> {
+        kubeconfig::write_plain(file, &format!("http://{}", self.address))
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
