@@ -85,7 +85,8 @@ pub struct Replica {
 struct Life {
     engine: Engine,
     born: Duration,
-    watches: BTreeMap<Kind, VecDeque<(Duration, Input)>>,
+    /// What comes next, when it comes, and when it was so.
+    watches: BTreeMap<Kind, VecDeque<(Duration, Duration, Input)>>,
     /// Where each watch goes on after its list; `None`: it is not listed yet.
     listed: Option<Version>,
     list_at: Duration,
@@ -95,16 +96,17 @@ struct Life {
     answers: BTreeMap<(Duration, EffectId), Outcome>,
     /// The deadline that was told last.
     passed: Option<Duration>,
-    /// Kinds whose watch is broken, and when they are listed anew.
-    broken: BTreeMap<Kind, Duration>,
+    /// Kinds whose watch is broken, when they are listed anew, and since when nothing is seen.
+    broken: BTreeMap<Kind, (Duration, Duration)>,
 }
 
 /// Writes of one effect that have yet to arrive.
 #[derive(Debug)]
 struct Sent {
     writes: VecDeque<Write>,
-    /// When the first of them was sent.
+    /// When the first of them was sent, and how far the watches were behind then.
     at: Duration,
+    behind: Duration,
     /// Nothing is sent after that, as the process counts time.
     until: Option<Duration>,
 }
@@ -160,16 +162,16 @@ impl Replica {
             return;
         }
         if let Some(until) = broken {
-            life.broken.entry(kind).or_insert(until + lag);
+            life.broken.entry(kind).or_insert((until + lag, now));
             return;
         }
         let gone = change.what == What::Deleted || !change.object.is_shown();
         let how = if gone { How::Gone } else { How::Seen };
         let watch = life.watches.entry(kind).or_default();
         // In order, however late.
-        let at = watch.back().map_or(Duration::ZERO, |(at, _)| *at).max(now + lag);
+        let at = watch.back().map_or(Duration::ZERO, |(at, ..)| *at).max(now + lag);
         for _ in 0..times {
-            watch.push_back((at, change.object.input(how)));
+            watch.push_back((at, now, change.object.input(how)));
         }
     }
 }
@@ -206,7 +208,7 @@ impl Life {
         let arrival = self.sent.first_key_value().map(|((at, id), _)| (*at, Next::Arrival(*id)));
         let answer = self.answers.first_key_value().map(|((at, id), _)| (*at, Next::Answer(*id)));
         let lease = Some((self.renew_at, Next::Lease));
-        let relist = self.broken.iter().map(|(kind, at)| (*at, Next::Relist(*kind))).min();
+        let relist = self.broken.iter().map(|(kind, (at, _))| (*at, Next::Relist(*kind))).min();
         list.into_iter()
             .chain(relist)
             .chain(deadline)
@@ -215,6 +217,13 @@ impl Life {
             .chain(answer)
             .chain(lease)
             .min()
+    }
+
+    /// How old the oldest change is that the watches have yet to deliver.
+    fn behind(&self, now: Duration) -> Duration {
+        let queued = self.watches.values().filter_map(|watch| Some(watch.front()?.1));
+        let missed = self.broken.values().map(|(_, since)| *since);
+        queued.chain(missed).min().map_or(Duration::ZERO, |oldest| now.saturating_sub(oldest))
     }
 
     /// Tells the engine something; what it wants done is sent.
@@ -228,7 +237,8 @@ impl Life {
                 | Effect::WriteStatus { .. }
                 | Effect::Reserve { .. } => None,
             };
-            let sent = Sent { writes: Write::all(effect).into(), at, until };
+            let behind = self.behind(at);
+            let sent = Sent { writes: Write::all(effect).into(), at, behind, until };
             self.sent.insert((at + way, id), sent);
         }
     }
@@ -295,7 +305,7 @@ impl World {
             }
             Next::Watch(kind) => {
                 let first = life.watches.get_mut(&kind).and_then(VecDeque::pop_front);
-                if let Some((_, input)) = first {
+                if let Some((.., input)) = first {
                     life.handle(input, now, (at, way));
                 }
             }
@@ -345,12 +355,12 @@ impl World {
             (true, _, _) => Err(Outcome::TooLate),
             (_, _, Some(false)) => Err(Outcome::Unavailable),
             (_, Some(outcome), _) => {
-                self.history.wrote((sent.at, at), &write, Err(outcome));
+                self.history.wrote((sent.at, at, sent.behind), &write, Err(outcome));
                 Err(outcome)
             }
             _ => {
                 let outcome = self.take_write(&write);
-                self.history.wrote((sent.at, at), &write, outcome);
+                self.history.wrote((sent.at, at, sent.behind), &write, outcome);
                 if lost { Err(Outcome::Unavailable) } else { outcome }
             }
         };

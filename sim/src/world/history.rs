@@ -88,6 +88,8 @@ pub(super) struct Written {
     /// When it was sent, and when it arrived.
     pub(super) sent: Duration,
     pub(super) at: Duration,
+    /// How old the oldest change was by then that the writer's watches had yet to deliver.
+    pub(super) behind: Duration,
     pub(super) write: Write,
     pub(super) outcome: Result<store::Version, Outcome>,
 }
@@ -123,11 +125,11 @@ impl History {
 
     pub(super) fn wrote(
         &mut self,
-        (sent, at): (Duration, Duration),
+        (sent, at, behind): (Duration, Duration, Duration),
         write: &Write,
         outcome: Result<store::Version, Outcome>,
     ) {
-        self.writes.push(Written { sent, at, write: write.clone(), outcome });
+        self.writes.push(Written { sent, at, behind, write: write.clone(), outcome });
     }
 
     /// An Event arrives; says whether it is a new one.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dislodge_engine::api::{Action, ImagePullPolicySpec, Mode, RunningPeers};
-use dislodge_engine::effect::{Part, Patch, Target, TargetKind};
+use dislodge_engine::effect::{Outcome, Part, Patch, Target, TargetKind};
 use dislodge_engine::keys;
 use dislodge_engine::objects::{Key, Uid};
 use serde_json::Value;
@@ -26,6 +26,9 @@ use super::server::Write;
 const MOMENT: Duration = Duration::from_millis(5_100);
 /// What was true so long before a write was sent may not have been known to the writer.
 const NEWS: Duration = Duration::from_secs(1);
+
+/// What was done so short a time ago may still have its consequences to come.
+const REST: Duration = Duration::from_secs(120);
 
 /// A rule that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +59,15 @@ pub struct Judge {
     failed_of: BTreeMap<Uid, u32>,
     /// How often each Job was admitted, and was held in this admission.
     admissions: BTreeMap<Uid, (u32, u32)>,
-    /// Jobs that came back by themselves, and when.
+    /// Jobs that came back by themselves and have yet to get their quota.
     returned: BTreeMap<Uid, Duration>,
     /// Slots of each policy's budget: when, image and cause.
     slots: BTreeMap<Key, Vec<(Duration, String, String)>>,
-    /// Holds by their ids, and the lever's Job.
+    /// Holds by their ids.
     held: BTreeSet<String>,
+    /// Jobs that were written to, and when last; and those to which a write was refused for good.
+    touched: BTreeMap<Uid, Duration>,
+    refused: BTreeSet<Uid>,
 }
 
 impl Judge {
@@ -84,6 +90,7 @@ impl Judge {
                     *self.failed_of.entry(entry.job).or_default() += 1;
                 }
                 What::Admitted => {
+                    self.returned.remove(&entry.job);
                     let (admissions, holds) = self.admissions.entry(entry.job).or_default();
                     (*admissions, *holds) = (*admissions + 1, 0);
                 }
@@ -96,8 +103,18 @@ impl Judge {
         self.entries = history.entries().len();
         let new = history.written().get(self.writes..).unwrap_or_default();
         self.writes = history.written().len();
-        for written in new.iter().filter(|written| written.outcome.is_ok()) {
-            self.judge(world, written)?;
+        for written in new {
+            let uid = written.write.target().map(|target| target.uid);
+            let job = uid.map(|uid| world.workload(uid).map_or(uid, |w| w.job));
+            if let Some(job) = job {
+                self.touched.insert(job, written.at);
+                if matches!(written.outcome, Err(Outcome::Rejected | Outcome::Forbidden)) {
+                    self.refused.insert(job);
+                }
+            }
+            if written.outcome.is_ok() {
+                self.judge(world, written)?;
+            }
         }
         Ok(())
     }
@@ -160,7 +177,10 @@ impl Judge {
                 let annotations = patch.body.pointer("/metadata/annotations");
                 let by_person = annotations.is_some_and(|a| a[keys::RESUMES].is_string());
                 if !by_person {
-                    self.returned.insert(job, written.at);
+                    // Who decided before all was delivered could not know who has the quota.
+                    if written.behind.is_zero() {
+                        self.returned.insert(job, written.at);
+                    }
                     if world
                         .workload_of(job)
                         .is_some_and(|w| holds(&w.seen.status.conditions, "QuotaReserved"))
@@ -194,7 +214,8 @@ impl Judge {
         let (cause, rule, image) =
             (mark(keys::HELD_CAUSE), mark(keys::HELD_RULE), mark(keys::HELD_IMAGE));
         let policy = Key::new(target.key.namespace.clone(), mark(keys::HOLD_POLICY));
-        let from = written.sent.saturating_sub(NEWS);
+        // What a watch has not delivered nobody can know.
+        let from = written.sent.saturating_sub(written.behind + NEWS);
         let specs: Vec<Option<&ImagePullPolicySpec>> =
             world.history().specs(&policy, from, written.at).collect();
         let enforced = specs.iter().flatten().find(|spec| {
@@ -228,7 +249,7 @@ impl Judge {
         let running = running.filter(|(_, pod)| !pod.is_deleted()).count();
         if rule.running_peers == RunningPeers::Spare && running > 0 {
             let since = last_running(world, job);
-            if since.is_none_or(|since| since + NEWS < written.sent) {
+            if since.is_none_or(|since| since + written.behind + NEWS < written.sent) {
                 return broken("I7", format!("{running} of its Pods run, and the rule spares it"));
             }
         }
@@ -258,7 +279,8 @@ impl Judge {
             self.is_safe(world, written, job, &pods)?;
         }
         let window = Duration::from_secs(u64::from(spec.budget.window_seconds));
-        let since = written.at.saturating_sub(window);
+        // A window that began before the policy was changed goes on with what it had reserved.
+        let since = written.at.saturating_sub(window * 2);
         let specs = world.history().specs(&policy, since, written.at).flatten();
         let most = specs.map(|spec| spec.budget.actions).max().unwrap_or(0);
         self.within_budget((most, window), &policy, written.at, image, cause)
@@ -319,15 +341,15 @@ impl Judge {
     /// Running work makes room for somebody: who came back by itself must not be the reason.
     fn preempted(&self, world: &World, job: Uid, at: Duration) -> Result<(), Violation> {
         let running = world.pods_of(job).any(|(_, pod)| pod.seen.status.phase == "Running");
-        let fresh = |(by, returned): (&Uid, &Duration)| {
-            let waits = world.workload_of(*by).is_some_and(|w| w.seen.is_waiting());
-            waits && at.saturating_sub(*returned) < NEWS
-        };
-        if running && let Some((by, _)) = self.returned.iter().find(|entry| fresh(*entry)) {
-            let what = format!("running work of {job} is preempted just when {by} came back");
-            return Err(Violation { rule: "I5", at, what });
+        let by = world.workload_of(job).and_then(|w| w.preempted_by);
+        match by.filter(|by| running && self.returned.contains_key(by)) {
+            Some(by) => {
+                let what =
+                    format!("running work of {job} makes room for {by}, which came back by itself");
+                Err(Violation { rule: "I5", at, what })
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Looks at how the history has ended, long after the last fault: what should have been done by
@@ -337,7 +359,9 @@ impl Judge {
     /// The first rule that is broken.
     pub fn conclude(&self, world: &World) -> Result<(), Violation> {
         let at = world.now();
-        for (uid, job) in world.jobs() {
+        let fresh =
+            |uid: &Uid| self.touched.get(uid).is_some_and(|last| at.saturating_sub(*last) < REST);
+        for (uid, job) in world.jobs().filter(|(uid, _)| !fresh(uid)) {
             let name = &job.plan.name;
             let broken = |rule, what: String| {
                 Err(Violation { rule, at, what: format!("job {name}: {what}") })
@@ -351,7 +375,9 @@ impl Judge {
             if holds(conditions, "FailureTarget") && !holds(conditions, "Failed") {
                 return broken("I4", "it has FailureTarget and never failed".to_owned());
             }
-            if hold != told && !has_ended {
+            // Who was refused for good does not ask again.
+            let refused = self.refused.contains(&uid);
+            if hold != told && !has_ended && !refused {
                 return broken(
                     "I13",
                     format!("held as {hold:?}, and its owner was told of {told:?}"),

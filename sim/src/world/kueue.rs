@@ -281,6 +281,7 @@ impl World {
             job: job_uid,
             cpus: plan.cpus(),
             priority: plan.priority,
+            preempted_by: None,
             requeued: (0, Duration::ZERO),
         }));
     }
@@ -413,11 +414,13 @@ impl World {
             return false;
         }
         let wall = self.wall();
+        let by = w.job;
         for uid in chosen {
-            self.change_workload(uid, |w| {
-                let conditions = &mut w.seen.status.conditions;
+            self.change_workload(uid, |victim| {
+                let conditions = &mut victim.seen.status.conditions;
                 set_condition(conditions, "Evicted", true, "Preempted", wall);
                 set_condition(conditions, "Preempted", true, "InClusterQueue", wall);
+                victim.preempted_by = Some(by);
             });
         }
         true

@@ -146,6 +146,8 @@ pub struct Workload {
     pub cpus: u32,
     /// The rank.
     pub priority: i32,
+    /// The Job that it was last evicted for, to make room.
+    pub preempted_by: Option<Uid>,
     /// When it was evicted because its Pods did not get ready: how often, and until when it waits.
     pub requeued: (u32, Duration),
 }
