@@ -26,6 +26,8 @@ impl Schema for Policies {
             (Part::Status, _) => validate::status(object.clone()),
         };
         let mut refusals: Vec<Refusal> = verdict.err().into_iter().flatten().collect();
+        // The server has looked at the name itself.
+        refusals.retain(|refusal| refusal.field != "metadata.name");
         refusals.sort_by_key(Refusal::is_remark);
         refusals.into_iter().map(cause).collect()
     }

@@ -142,6 +142,7 @@ impl Refusal {
                 | Problem::TooLong(_)
                 | Problem::TooMany(..)
                 | Problem::WrongType { .. }
+                | Problem::NoTime(_)
         )
     }
 
