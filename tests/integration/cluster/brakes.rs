@@ -65,6 +65,11 @@ async fn a_registry_that_is_down_stops_nothing_and_all_run_when_it_is_back(
             p.data["status"]["outages"][0]["host"] == host
         })
         .await?;
+    stage
+        .policy_when("free", 60, "all at their threshold", |p| {
+            super::many::waiting_for_registry(p) == stuck.len()
+        })
+        .await?;
     // A typo at a registry that is well is still stopped.
     let typo = stage.missing();
     stage.create(&JobPlan::new("typo", &typo)).await?;

@@ -194,13 +194,16 @@ impl Team {
         create(&self.stage, plans).await.map(drop)
     }
 
-    /// The breaker is open, the typo is stopped, what is on the node runs, and nothing else is held.
+    /// The breaker is open, the typo is stopped, what is on the node runs, and nothing else is held,
+    /// although each job has reached its threshold.
     async fn endures(&self) -> Outcome {
         let stage = &self.stage;
         stage
             .policy_when("many", 120, "the breaker open and the typo held", |p| {
                 let status = &p.data["status"];
-                status["outages"][0]["host"] == DOWN && status["heldJobs"] == 1
+                status["outages"][0]["host"] == DOWN
+                    && status["heldJobs"] == 1
+                    && waiting_for_registry(p) == JOBS_OF_A_TEAM
             })
             .await?;
         stage.job_when("typo", 10, "held", |job| hold_of(job).is_some()).await?;
@@ -246,6 +249,12 @@ impl Team {
         let opened = opened.ok_or("no status has told of the breaker")?;
         Ok(opened.stage_timestamp.duration_since(*fifth).as_secs_f64())
     }
+}
+
+/// Jobs that would be stopped, were their registry not down.
+pub(super) fn waiting_for_registry(policy: &kube::api::DynamicObject) -> usize {
+    let failing = policy.data["status"]["failing"].as_array().into_iter().flatten();
+    failing.filter(|job| job["reason"] == "Outage").count()
 }
 
 /// Whether a write of a policy's status says that the breaker is open.

@@ -24,6 +24,8 @@ const LEAST_BACK_OFF: u32 = 10;
 /// request's way add to it.
 const SAFE_MOMENT: u32 = 5;
 const ON_THE_WAY: f64 = 1.2;
+/// A run with more failed Pods than this has tests that stop jobs.
+const MANY_FAILED: usize = 50;
 /// Where the Lease of a controller lies that is there for the whole cluster.
 const HOME: &str = "dislodge-system";
 /// A write may be under way when a policy is switched.
@@ -112,6 +114,11 @@ fn judge(log: &[Request]) -> (Vec<String>, [u32; 2]) {
             broken.extend(seen.anybodys(request, object));
         }
     }
+    let alive = seen.deleted.iter();
+    broken.extend(alive.map(|(of, pod)| format!("Pod {of}/{pod} was ended and is not Failed")));
+    if seen.failed.len() > MANY_FAILED && seen.looked_at[0] == 0 {
+        broken.push("many pulls failed, and no stop was seen: who writes is not recognised".into());
+    }
     (broken, seen.looked_at)
 }
 
@@ -128,6 +135,8 @@ struct Seen {
     failed: BTreeMap<(String, String), Timestamp>,
     /// Containers whose newest status is a failed pull: it may be written again.
     open: BTreeSet<(String, String, String)>,
+    /// Pods that we have deleted, until they have ended as `Failed`.
+    deleted: BTreeSet<(String, String)>,
     /// Pods whose image is bad without a pull: none can be running.
     unpullable: BTreeSet<(String, String)>,
     /// Who stopped an object last: whether it was Dislodge.
@@ -164,6 +173,9 @@ impl Seen {
         match stops(object, body) {
             stop if stop == Some(true) || request.verb == "delete" => {
                 self.looked_at[0] += 1;
+                if request.verb == "delete" {
+                    self.deleted.insert((object.namespace.clone(), object.name.clone()));
+                }
                 self.stop(request, object)
             }
             Some(false) => {
@@ -231,8 +243,7 @@ impl Seen {
         };
         let failing = || self.failed.keys().chain(&self.unpullable);
         let here = failing().filter(|(namespace, _)| *namespace == object.namespace);
-        let named: Vec<_> =
-            here.clone().filter(|(_, pod)| pod.starts_with(base)).cloned().collect();
+        let named: Vec<_> = here.clone().filter(|(_, pod)| is_of(pod, base)).cloned().collect();
         if named.is_empty() { here.cloned().collect() } else { named }
     }
 
@@ -273,6 +284,9 @@ impl Seen {
     /// A Pod's status: which of its containers have just failed to get their image? The words of a
     /// back-off's message tell nothing of that.
     fn status(&mut self, of: &(String, String), body: &Value, at: Timestamp) {
+        if body["status"]["phase"] == "Failed" {
+            self.deleted.remove(of);
+        }
         for field in ["initContainerStatuses", "containerStatuses"] {
             for container in body["status"][field].as_array().into_iter().flatten() {
                 let name = container["name"].as_str().unwrap_or_default().to_owned();
@@ -303,6 +317,11 @@ impl Seen {
             request.uri
         ))
     }
+}
+
+/// Whether a Pod has the name, or one that begins with it as those of its controller do.
+fn is_of(pod: &str, base: &str) -> bool {
+    pod.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 fn key(object: &Object) -> (String, String, String) {
