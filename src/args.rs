@@ -15,6 +15,7 @@ pub use lint::{LintArgs, LintOutput};
 use crate::completion::Target;
 
 use crate::explain::ExplainArgs;
+use crate::simulate::SimulateArgs;
 use crate::status::StatusArgs;
 use crate::steer::holds::HoldsArgs;
 use crate::steer::ignore::IgnoreArgs;
@@ -52,6 +53,8 @@ pub enum Command {
     Crd,
     /// Say why an image cannot be pulled: from a message, many messages, or Pods
     Classify(Box<ClassifyArgs>),
+    /// Play a scenario without and with policies, in virtual time and without a cluster
+    Simulate(Box<SimulateArgs>),
     /// Find what is wrong with policies: what the API server refuses, and what it cannot see
     Lint(Box<LintArgs>),
     /// Print the completion script of a shell

@@ -38,6 +38,7 @@ pub mod request;
 pub mod run;
 pub mod serve;
 pub mod settings;
+pub mod simulate;
 pub mod status;
 pub mod steer;
 pub mod telemetry;

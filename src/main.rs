@@ -23,6 +23,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Controller(args) => dislodge::run::controller(&args)?,
         Command::Crd => print(&dislodge::crd::render())?,
         Command::Classify(args) => dislodge::classify::run(&args)?,
+        Command::Simulate(args) => dislodge::simulate::run(&args)?,
         Command::Lint(args) => return Ok(dislodge::lint::run(&args)),
         Command::Completion { target } => print(&dislodge::completion::script(target))?,
         Command::Complete { words } => print(&dislodge::completion::answer(&words))?,

@@ -11,7 +11,10 @@ pub(crate) type Rule = (&'static str, fn() -> Result<(), String>);
 /// All rules.
 pub(crate) const RULES: &[Rule] = &[
     ("the_core_and_the_models_depend_on_no_client", dependencies::the_core_knows_no_client),
-    ("tests_and_models_are_no_part_of_the_program", dependencies::the_program_has_no_test_code),
+    (
+        "the_program_has_no_test_code_and_its_engine_no_models",
+        dependencies::the_program_has_no_test_code,
+    ),
     ("every_dependency_has_a_version_and_a_reason_in_one_place", dependencies::each_has_a_reason),
     ("the_core_reads_no_clock_waits_for_nothing_and_says_nothing", code::the_core_is_pure),
     ("a_step_of_the_path_knows_no_later_step", code::steps_know_no_later_step),

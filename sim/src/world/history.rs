@@ -40,8 +40,13 @@ pub enum What {
     PullFailed(Uid),
     /// This Pod of it runs.
     Running(Uid),
-    /// Dislodge holds it; the sentence that its owner reads.
-    Held(String),
+    /// Dislodge holds it.
+    Held {
+        /// The sentence that its owner reads.
+        sentence: String,
+        /// Why the pulls fail.
+        cause: String,
+    },
     /// A hold of it ended.
     Resumed,
     /// Dislodge has published an Event about it: reason, action and note.
@@ -206,7 +211,11 @@ impl History {
         let state = self.jobs.entry(uid).or_default();
         let was = std::mem::replace(&mut state.held, held.is_some());
         match held {
-            Some(sentence) if !was => self.note(at, uid, What::Held(sentence.to_owned())),
+            Some(sentence) if !was => {
+                let cause = job.seen.metadata.annotation(keys::HELD_CAUSE).unwrap_or_default();
+                let (sentence, cause) = (sentence.to_owned(), cause.to_owned());
+                self.note(at, uid, What::Held { sentence, cause });
+            }
             None if was => self.note(at, uid, What::Resumed),
             _ => {}
         }

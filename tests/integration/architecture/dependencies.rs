@@ -49,8 +49,9 @@ pub(super) fn the_program_has_no_test_code() -> Result<(), String> {
     let mut found = Vec::new();
     for manifest in ["Cargo.toml", "engine/Cargo.toml"] {
         for (section, name, _) in entries(&tree::read(manifest)?) {
-            let models = name == "dislodge-sim" || name == "dislodge-testbed";
-            if is_program(&section) && models {
+            // `dislodge simulate` plays on the models; the engine knows none.
+            let models = name == "dislodge-sim" && manifest != "Cargo.toml";
+            if is_program(&section) && (models || name == "dislodge-testbed") {
                 found.push(format!("{manifest}: [{section}] {name}"));
             }
         }
