@@ -48,6 +48,7 @@ async fn look(world: &World) -> Result<Vec<String>, libtest_mimic::Failed> {
         "ErrImagePull",
         "InvalidImageName",
         "Preempted",
+        "\"phase\":\"Failed\"",
         "\"active\":",
         "\"suspend\":",
     ];
