@@ -14,7 +14,6 @@ use dislodge_engine::objects::{
     ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Pod, Policy, Uid, Workload,
 };
 use dislodge_engine::time::Now;
-use dislodge_engine::timing::Timing;
 use dislodge_engine::{Config, Engine};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
@@ -110,7 +109,7 @@ const PAUSED_ALL: &str = "an operator has paused everything: ";
 impl Snapshot {
     /// An engine that has seen all of it, and may do nothing.
     pub fn engine(&self, now: Now) -> Engine {
-        let config = Config { timing: Timing::kubelet(), status_interval: Duration::from_secs(10) };
+        let config = Config::kubelet();
         let mut engine = Engine::new(config);
         if let Some(why) = self.paused() {
             engine.handle(Input::Paused(Some(why.to_owned())), now);

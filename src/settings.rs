@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use dislodge_engine::timing::Timing;
+use dislodge_engine::Config;
 
 use crate::args::{ControllerArgs, Listen};
 
@@ -14,8 +13,6 @@ const DEFAULT_NAMESPACE: &str = "dislodge-system";
 const POD_NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 /// The host's name (Linux: `proc(5)`).
 const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
-/// The least time between two writes of a policy's status that only move its checkpoint.
-const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the controller is to do, with nothing left open.
 #[derive(Clone, Debug)]
@@ -66,11 +63,12 @@ impl Settings {
     }
 
     /// The engine's configuration.
-    pub fn engine(&self) -> dislodge_engine::Config {
+    pub fn engine(&self) -> Config {
         let millis = self.millis_per_second.unwrap_or(1000);
-        dislodge_engine::Config {
-            timing: Timing::kubelet().scaled(millis),
-            status_interval: STATUS_INTERVAL * millis / 1000,
+        let usual = Config::kubelet();
+        Config {
+            timing: usual.timing.scaled(millis),
+            status_interval: usual.status_interval * millis / 1000,
         }
     }
 }

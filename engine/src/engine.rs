@@ -45,6 +45,13 @@ pub struct Config {
     pub status_interval: Duration,
 }
 
+impl Config {
+    /// What fits to a kubelet's own clock.
+    pub const fn kubelet() -> Self {
+        Self { timing: Timing::kubelet(), status_interval: Duration::from_secs(10) }
+    }
+}
+
 /// The state machine.
 ///
 /// Counting needs no leadership, acting does: a replica that is told of no leadership takes

@@ -99,7 +99,7 @@ impl HoldRecord {
                 pulls(evidence),
                 advice(action, back, evidence.cause, &id),
                 what(image, evidence.cause),
-                fallback.map(|why| because(why, job.kind())).unwrap_or_default(),
+                fallback.map(|why| instead(why, job.kind())).unwrap_or_default(),
             ),
             id,
             at: seconds(now),
@@ -380,9 +380,14 @@ fn advice(action: Action, back: Option<Return>, cause: Cause, hold: &str) -> Str
     }
 }
 
-/// Why another action was taken than the rule's.
-fn because(why: Fallback, kind: &str) -> String {
-    let said = match why {
+/// The same in brackets, behind its word.
+fn instead(why: Fallback, kind: &str) -> String {
+    format!(" ({}: {})", why.as_str(), because(why, kind))
+}
+
+/// Why another action is taken than the rule's: a clause about a job of this kind.
+pub fn because(why: Fallback, kind: &str) -> String {
+    match why {
         Fallback::NoReturn(NoReturn::Exhausted) => {
             "it was requeued as often as the policy allows".to_owned()
         }
@@ -391,8 +396,7 @@ fn because(why: Fallback, kind: &str) -> String {
         }
         Fallback::BlocksSchedule => "suspended, it would block its CronJob's schedule".to_owned(),
         Fallback::NoFailLever => format!("Dislodge knows no way to end a {kind} as failed"),
-    };
-    format!(" ({}: {said})", why.as_str())
+    }
 }
 
 /// How often it failed: `3 failed pulls in 40 s`.

@@ -3,7 +3,14 @@
 use std::ops::Range;
 use std::time::Duration;
 
-/// A stream of numbers (Steele, Lea, Flood 2014: `SplitMix64`).
+/// Spreads the bits of a number (Steele, Lea, Flood 2014: the finaliser of `SplitMix64`).
+pub const fn mix(value: u64) -> u64 {
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+/// A stream of numbers, as `SplitMix64` gives them.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
@@ -16,9 +23,7 @@ impl Chance {
     /// The next number.
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        mix(self.0)
     }
 
     /// A number of a range that is not empty.

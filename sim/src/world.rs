@@ -368,14 +368,6 @@ impl World {
     }
 }
 
-/// Spreads the bits of a number (Steele, Lea, Flood 2014: `SplitMix64`).
-pub const fn mix(number: u64) -> u64 {
-    let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 /// The reference of what a controller makes.
 fn owned_by(api_version: &str, kind: &str, key: &Key, uid: Uid) -> OwnerReference {
     OwnerReference {

@@ -133,16 +133,7 @@ fn done(action: Action) -> &'static str {
 
 fn because(why: Fallback, rule: Option<&Rule>, kind: &str) -> String {
     let says = rule.map(|rule| format!("the rule says {}, but ", rule.action.as_str()));
-    let reason = match why {
-        Fallback::NoReturn(NoReturn::Exhausted) => {
-            "it was requeued as often as the policy allows".to_owned()
-        }
-        Fallback::NoReturn(NoReturn::RequestUnknown) => {
-            "requeued, it could displace work that runs".to_owned()
-        }
-        Fallback::BlocksSchedule => "suspended, it would block its CronJob's schedule".to_owned(),
-        Fallback::NoFailLever => format!("Dislodge knows no way to end a {kind} as failed"),
-    };
+    let reason = dislodge_engine::explain::because(why, kind);
     format!("{}{reason}", says.unwrap_or_default())
 }
 

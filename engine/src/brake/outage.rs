@@ -193,6 +193,8 @@ impl Outages {
         };
         let mut closed = Vec::new();
         for (host, registry) in &mut namespace.hosts {
+            // Clocks jump: a failure of later than now would keep it open until then.
+            registry.noted = registry.noted.min(now.wall);
             let is_quiet = now.wall.duration_since(registry.noted) >= quiet(limits);
             if is_quiet && registry.open.remove(&policy.name).is_some() {
                 closed.push(host.clone());

@@ -136,7 +136,6 @@ impl Case {
         *self = Self {
             busy: self.busy,
             pauses: self.pauses,
-            report_pauses: self.report_pauses,
             slot: self.slot.take(),
             to_tell: self.to_tell.take(),
             ..Self::default()

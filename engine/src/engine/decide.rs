@@ -11,14 +11,14 @@ use crate::effect::{Effect, EffectId, Verb};
 use crate::engine::casebook::Note;
 use crate::engine::custody::pinned;
 use crate::engine::flight::{Purpose, Step};
-use crate::engine::requeue::{self, rules_for};
+use crate::engine::requeue::{self, number, rules_for};
 use crate::engine::{Due, Engine};
 use crate::explain::{self, Grounds, HoldRecord};
 use crate::judge::{Evidence, Verdict, judge};
 use crate::keys;
 use crate::lever::Lever;
 use crate::notice::{Decision, Notice};
-use crate::objects::{Meta, PodEnd, Uid, Workload};
+use crate::objects::{PodEnd, Uid, Workload};
 use crate::owner::{Owner, Reach};
 use crate::plan::{Plan, Reported, Situation, Wait, plan};
 use crate::quota::{Admission, QuotaView, Unmanaged};
@@ -74,6 +74,7 @@ impl Engine {
                 self.record_pod(case);
             }
             case.to_tell = None;
+            case.pauses.proceed(); // or the case would stay for ever
             return None;
         };
         let idle = !case.busy && case.pauses.end(now.elapsed).is_none() && self.may_act(now);
@@ -358,8 +359,7 @@ pub(super) fn handles<'a>(
 
 /// How often people have resumed the job.
 pub(super) fn resumes(job: &Owner, lever: &dyn Lever) -> u32 {
-    let count = |meta: &Meta| meta.annotation(keys::RESUMES).and_then(|text| text.parse().ok());
-    count(job.meta()).max(count(lever.meta())).unwrap_or(0)
+    number(job.meta(), keys::RESUMES).max(number(lever.meta(), keys::RESUMES))
 }
 
 pub(super) fn evidence(verdict: Verdict<'_>) -> Evidence {

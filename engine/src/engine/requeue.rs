@@ -38,7 +38,8 @@ fn marks<'a>(job: &'a Owner, lever: &'a dyn Lever) -> impl Iterator<Item = &'a M
     owner.into_iter().chain([lever.meta()])
 }
 
-fn number(meta: &Meta, key: &str) -> u32 {
+/// The number that an annotation of ours says; 0 where there is none.
+pub(super) fn number(meta: &Meta, key: &str) -> u32 {
     meta.annotation(key).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
@@ -148,11 +149,11 @@ impl Engine {
     fn others_come_first(&self, workload: Uid, queue: &str) -> bool {
         let Some(own) = self.index.workload(workload) else { return false };
         self.index.workloads().any(|other| {
-            let key = Key::new(other.metadata.namespace.as_str(), other.spec.queue_name.as_str());
-            other.metadata.uid != workload
-                && other.is_waiting()
-                && other.is_before(own)
-                && self.cluster_queues.get(&key).is_some_and(|of| self.ledger.share(of, queue))
+            other.metadata.uid != workload && other.is_before(own) && other.is_waiting() && {
+                let namespace = other.metadata.namespace.as_str();
+                let key = Key::new(namespace, other.spec.queue_name.as_str());
+                self.cluster_queues.get(&key).is_some_and(|of| self.ledger.share(of, queue))
+            }
         })
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::chance::mix;
+
 /// The jitter and the phase of one pod.
 #[derive(Debug, Clone)]
 pub(super) struct Jitter {
@@ -40,13 +42,6 @@ impl Jitter {
         let within = elapsed.checked_rem(period.as_nanos()).unwrap_or(0);
         Some(time.saturating_sub(Duration::from_nanos(u64::try_from(within).unwrap_or(0))))
     }
-}
-
-/// splitmix64's finaliser.
-fn mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }
 
 fn part(hash: u64, width: Duration) -> Duration {

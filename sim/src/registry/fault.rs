@@ -1,5 +1,7 @@
 //! The texts of containerd for common faults, as recorded.
 
+use dislodge_engine::cause::Cause;
+
 use crate::reference::Reference;
 
 /// The container runtime whose words are used.
@@ -43,6 +45,34 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// A fault that is read as this cause, with a runtime that tells it; `None` where no registry
+    /// makes it.
+    pub const fn of(cause: Cause) -> Option<(Self, Runtime)> {
+        Some(match cause {
+            Cause::NotFound => (Self::NotFound, Runtime::Containerd2),
+            Cause::MissingOrDenied => (Self::MissingOrDenied, Runtime::Containerd2),
+            // containerd 2 says `MissingOrDenied` of it, too.
+            Cause::Unauthorized => (Self::Unauthorized, Runtime::Containerd16),
+            Cause::AccessDenied => (Self::Forbidden, Runtime::Containerd2),
+            Cause::RateLimited => (Self::RateLimited, Runtime::Containerd2),
+            Cause::RegistryUnavailable => (Self::Unavailable, Runtime::Containerd2),
+            Cause::PlatformMismatch => (Self::NoPlatform, Runtime::Containerd2),
+            Cause::HostUnresolvable => (Self::NoSuchHost, Runtime::Containerd2),
+            Cause::Network => (Self::ConnectionRefused, Runtime::Containerd2),
+            Cause::Tls => (Self::UnknownAuthority, Runtime::Containerd2),
+            Cause::InvalidReference
+            | Cause::ManifestUnsupported
+            | Cause::NeverPullAbsent
+            | Cause::SignatureRejected
+            | Cause::ContentCorrupt
+            | Cause::DiskFull
+            | Cause::UnpackFailed
+            | Cause::RuntimeUnavailable
+            | Cause::NodeThrottled
+            | Cause::Unknown => return None,
+        })
+    }
+
     /// What the kubelet publishes as the message of `ErrImagePull` when `image` is pulled.
     ///
     /// An image that cannot be parsed is quoted as it is.
@@ -165,5 +195,19 @@ mod tests {
     fn a_short_name_is_normalised_in_the_message() {
         let message = Fault::NotFound.message(Runtime::Containerd2, "busybox");
         assert!(message.ends_with("docker.io/library/busybox:latest: not found"), "{message}");
+    }
+
+    #[test]
+    fn a_fault_is_read_as_the_cause_that_it_is_for() {
+        let mut told = 0;
+        for cause in Cause::ALL {
+            let Some((fault, runtime)) = Fault::of(cause) else { continue };
+            let image = "registry.test:5000/team-a/app:v1";
+            let message = fault.message(runtime, image);
+            let read = dislodge_engine::message::read(Some("ErrImagePull"), &message, Some(image));
+            assert_eq!(read.cause, Some(cause), "{message}");
+            told += 1;
+        }
+        assert_eq!(told, 10);
     }
 }

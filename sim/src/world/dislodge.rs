@@ -8,7 +8,6 @@ use std::time::Duration;
 use dislodge_engine::effect::{Effect, EffectId, Outcome};
 use dislodge_engine::input::{Input, Kind};
 use dislodge_engine::time::Now;
-use dislodge_engine::timing::Timing;
 use dislodge_engine::{Config, Engine};
 use jiff::SignedDuration;
 
@@ -132,11 +131,6 @@ impl Replica {
         Some(frozen.map_or(at, |(_, until, _)| *until))
     }
 
-    /// Its engine, while it runs.
-    pub fn engine(&self) -> Option<&Engine> {
-        self.life.as_ref().map(|life| &life.engine)
-    }
-
     /// What goes wrong now.
     fn troubles(&self, now: Duration) -> impl Iterator<Item = (Duration, Trouble)> + '_ {
         let now = self
@@ -178,9 +172,8 @@ impl Replica {
 
 impl Life {
     fn new(now: Duration) -> Self {
-        let config = Config { timing: Timing::kubelet(), status_interval: Duration::from_secs(10) };
         Self {
-            engine: Engine::new(config),
+            engine: Engine::new(Config::kubelet()),
             born: now,
             watches: BTreeMap::new(),
             listed: None,
@@ -251,11 +244,6 @@ impl World {
         self.replicas.push(Replica { plan, life: None });
         self.plan(starts, super::Deed::Start(index));
         index
-    }
-
-    /// The replicas of Dislodge.
-    pub fn replicas(&self) -> &[Replica] {
-        &self.replicas
     }
 
     pub(super) fn kill(&mut self, index: usize) {

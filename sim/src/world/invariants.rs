@@ -1,4 +1,8 @@
-//! What must hold in every history, checked after each step (`conventions.md` names them I1 to I13).
+//! What must hold in every history, checked after each step: I1 no false stop, I3 one action an
+//! admission, I5 quota, I6 no fight with people, I7 what has ended or runs is left alone, I8 the
+//! budget, I9 no count above the truth, I11 nothing is done in Audit. At the end of a history: I4 no
+//! job half ended, I5, I13 each hold is explained. Not checked are I2 (isolation), I10 beyond a bound on
+//! steps, I12 (quiet), and that a job which has to be stopped is (the rest of I4).
 //!
 //! The judge knows what nobody in the cluster does: whether a kubelet is pulling at this very moment,
 //! and how often each Pod has really failed.

@@ -459,11 +459,6 @@ impl World {
             });
         }
     }
-
-    /// The CPUs that a ClusterQueue has given out, as Kueue counts them.
-    pub fn used_of(&self, cluster_queue: &str) -> u32 {
-        self.cluster_queues().find(|q| q.metadata.name == cluster_queue).map_or(0, |q| self.used(q))
-    }
 }
 
 /// Whether it waits for quota and may have some.

@@ -51,13 +51,6 @@ impl World {
         self.nodes.push(Node { name: name.to_owned(), cpus, kubelet, pulling: BTreeSet::new() });
     }
 
-    /// Puts an image on a node, as if another Pod had pulled it.
-    pub fn load(&mut self, node: usize, image: &str) {
-        if let Some(node) = self.nodes.get_mut(node) {
-            node.kubelet.load(image);
-        }
-    }
-
     /// The kubelet of a node ends and starts again: it forgets its back-off.
     pub fn restart_kubelet(&mut self, node: usize) {
         let now = self.now;

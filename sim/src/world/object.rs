@@ -111,11 +111,6 @@ impl JobPlan {
         }
     }
 
-    /// The images of a Pod.
-    pub fn images(&self) -> impl Iterator<Item = &str> {
-        self.template.containers.iter().map(|container| container.image.as_str())
-    }
-
     /// The CPUs of all Pods together.
     pub fn cpus(&self) -> u32 {
         self.template.cpus.saturating_mul(self.pods)

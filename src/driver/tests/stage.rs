@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dislodge_engine::input::{Change, Input, Kind};
-use dislodge_engine::timing::Timing;
 use dislodge_engine::{Config, Engine};
 use http::{Request, Response};
 use kube::Client;
@@ -35,7 +34,7 @@ pub(crate) struct Stage {
 }
 
 pub(crate) fn config() -> Config {
-    Config { timing: Timing::kubelet(), status_interval: Duration::from_secs(10) }
+    Config::kubelet()
 }
 
 /// The n-th uid.

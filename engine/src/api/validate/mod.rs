@@ -19,6 +19,7 @@ mod rules;
 mod shape;
 
 pub use refusal::{Kind, Problem, Refusal, Words};
+pub use rules::is_dns_subdomain;
 
 use std::sync::LazyLock;
 

@@ -84,8 +84,8 @@ pub(super) fn check(path: &str, schema: &Value, value: &Value, refusals: &mut Re
     }
 }
 
-/// RFC 1123 labels, with a dot between each two.
-pub(super) fn is_dns_subdomain(name: &str) -> bool {
+/// Whether a name is RFC 1123 labels, with a dot between each two, as the names of most objects are.
+pub fn is_dns_subdomain(name: &str) -> bool {
     name.split('.').all(is_dns_label)
 }
 

@@ -283,6 +283,9 @@ fn the_status_lists_the_oldest_first_and_no_more_than_it_may() {
 #[test]
 fn a_wall_clock_that_jumps_back_keeps_nothing_open_for_ever() {
     let mut outages = opened();
+    // Also where nobody asks any more.
+    assert!(outages.close_quiet(&policy("p"), &LIMITS, now(-100_000)).is_empty());
+    assert_eq!(outages.quiet_at(&policy("p"), &LIMITS, HOST), Some(at(-99_100)));
     assert!(is_open(&mut outages, -100_000));
     assert_eq!(outages.clone().pulled("team", HOST, ASKED, at(-99_999)), ["p"]);
     assert_eq!(outages.close_quiet(&policy("p"), &LIMITS, now(-99_100)), [HOST]);

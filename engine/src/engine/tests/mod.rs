@@ -17,7 +17,7 @@ mod stage;
 mod telling;
 
 use serde_json::{Value, json};
-use stage::{IMAGE, MISSING, POD, Stage, short, uid};
+use stage::{IMAGE, JOB, MISSING, POD, Stage, short, uid};
 
 use crate::api::FailingState;
 use crate::effect::{Effect, Outcome};
@@ -377,6 +377,28 @@ fn an_object_that_is_gone_while_its_watch_lags_is_not_written_to_again_and_again
     assert_eq!(short(&stage.answer(Outcome::Gone)), ["hold Workload"]);
     stage.wait(3);
     assert!(short(&stage.answer(Outcome::Gone)).is_empty());
+}
+
+#[test]
+fn nothing_is_remembered_of_a_job_that_is_gone_whatever_was_tried_last() {
+    let (lost, applied) = (Outcome::Unavailable, Outcome::Applied);
+    for (action, first) in [("SuspendJob", lost), ("SuspendJob", applied), ("Report", lost)] {
+        let mut stage = Stage::new();
+        let mut spec = enforce(1);
+        spec["rules"][0]["action"] = json!(action);
+        stage.policy(spec);
+        stage.admitted();
+        stage.first_failure(POD);
+        stage.give_next(first); // the hold, and then its Event
+        stage.answer(Outcome::Unavailable);
+        assert!(!stage.engine.cases.is_empty(), "it is to be tried again");
+        stage.no_pod(POD);
+        let job = json!({"metadata": {"name": "train", "namespace": "a", "uid": uid(JOB)}});
+        stage.give(Input::Job(Change::Gone(serde_json::from_value(job).unwrap())));
+        stage.wait(3600);
+        stage.answer(Outcome::Gone);
+        assert!(stage.engine.cases.is_empty(), "{action}, {first:?}: {:?}", stage.engine.cases);
+    }
 }
 
 #[test]

@@ -9,7 +9,6 @@ use crate::effect::{Effect, EffectId, Outcome};
 use crate::input::{Change, Input};
 use crate::objects::{ClusterQueue, CronJob, Job, LocalQueue, Node, Pod, Policy, Workload};
 use crate::time::Now;
-use crate::timing::Timing;
 use crate::{Config, Engine};
 
 pub(super) const JOB: u128 = 0x1000;
@@ -53,10 +52,7 @@ impl Stage {
 
     pub(super) fn unsynced() -> Self {
         Self {
-            engine: Engine::new(Config {
-                timing: Timing::kubelet(),
-                status_interval: Duration::from_secs(10),
-            }),
+            engine: Engine::new(Config::kubelet()),
             elapsed: Duration::from_secs(1000),
             start: "2026-11-24T08:00:00Z".parse().unwrap(),
             open: Vec::new(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 
+use dislodge_engine::cause::Cause;
 use dislodge_sim::registry::{Counted, Fault, Pull, Runtime, Script};
 use dislodge_testbed::product::{Controller, ControllerPlan, LEASE, SECOND_LEASE};
 use dislodge_testbed::watching::watch_until;
@@ -55,40 +56,6 @@ pub(in crate::cluster) enum Action {
     SuspendJob,
     RequeueJob,
     Report,
-}
-
-/// Why the pull fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cluster) enum Cause {
-    NotFound,
-    MissingOrDenied,
-    Unauthorized,
-    AccessDenied,
-    RateLimited,
-    RegistryUnavailable,
-    PlatformMismatch,
-    HostUnresolvable,
-    Network,
-    Tls,
-    InvalidReference,
-}
-
-impl Cause {
-    const fn fault(self) -> Fault {
-        match self {
-            // What cannot be parsed is never asked of a registry.
-            Self::NotFound | Self::InvalidReference => Fault::NotFound,
-            Self::MissingOrDenied => Fault::MissingOrDenied,
-            Self::Unauthorized => Fault::Unauthorized,
-            Self::AccessDenied => Fault::Forbidden,
-            Self::RateLimited => Fault::RateLimited,
-            Self::RegistryUnavailable => Fault::Unavailable,
-            Self::PlatformMismatch => Fault::NoPlatform,
-            Self::HostUnresolvable => Fault::NoSuchHost,
-            Self::Network => Fault::ConnectionRefused,
-            Self::Tls => Fault::UnknownAuthority,
-        }
-    }
 }
 
 /// What happens besides.
@@ -320,13 +287,9 @@ impl Row {
     fn script(self, stage: &Stage) -> Script {
         let Self(_, _, _, cause, moment, _) = self;
         let image = format!("registry.example/{}/bad:1", stage.tenant.namespace());
-        let runtime = match cause {
-            // containerd 2 says `MissingOrDenied` of both.
-            Cause::Unauthorized => Runtime::Containerd16,
-            _ => Runtime::Containerd2,
-        };
-        let fails =
-            Script::fails(Duration::from_millis(100), cause.fault().message(runtime, &image));
+        // A reference that cannot be parsed, the one cause without a fault, is never asked of a registry.
+        let (fault, runtime) = Fault::of(cause).unwrap_or((Fault::NotFound, Runtime::Containerd2));
+        let fails = Script::fails(Duration::from_millis(100), fault.message(runtime, &image));
         if moment == Moment::Slow {
             return fails
                 .then(Pull::Succeeds { after: Duration::from_secs(60) })

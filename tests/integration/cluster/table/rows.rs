@@ -7,10 +7,6 @@ use super::made::Kind::{
     Replacing, StatefulSet,
 };
 use super::row::Action::{FailJob, Report, RequeueJob, SuspendJob};
-use super::row::Cause::{
-    AccessDenied, HostUnresolvable, InvalidReference, MissingOrDenied, Network, NotFound,
-    PlatformMismatch, RateLimited, RegistryUnavailable, Tls, Unauthorized,
-};
 use super::row::End::{
     Ended, Failed, FailedByAuthor, Reported, Requeued, Runs, Suspended, Untouched, Waits,
 };
@@ -18,6 +14,10 @@ use super::row::Moment::{
     Audit, First, Ignored, Killed, Late, Paused, Slow, Spared, Threshold, TwoLeaders,
 };
 use super::row::Queue::{Kueue, Nobody};
+use dislodge_engine::cause::Cause::{
+    AccessDenied, HostUnresolvable, InvalidReference, MissingOrDenied, Network, NotFound,
+    PlatformMismatch, RateLimited, RegistryUnavailable, Tls, Unauthorized,
+};
 
 pub(super) const ROWS: &[Row] = &[
     // Every kind, every action.
