@@ -1,20 +1,18 @@
 //! A scenario as people write it, and the cluster in memory that it becomes.
 
-use std::collections::BTreeSet;
+mod checks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use dislodge_engine::api::{ImagePullPolicySpec, validate};
+use dislodge_engine::api::ImagePullPolicySpec;
+use dislodge_engine::cause::Cause;
 use dislodge_sim::kubelet::{Container, ContainerKind};
-use dislodge_sim::registry::{Fault, Pull, Registry, Run, Runtime, Script};
+use dislodge_sim::registry::{Fault, Pull, Registry, Run, Script};
 use dislodge_sim::world::{Deed, JobPlan, Plan, Quota, ReplicaPlan, Template, World};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The longest that is played: a week.
-const LONGEST: u64 = 7 * 24 * 3600;
-/// The most jobs that are played.
-const MOST_JOBS: u32 = 2000;
 /// How long a pull takes that does not say so, in seconds.
 const USUAL_PULL: u64 = 20;
 /// Policies and queues are there before the first job.
@@ -107,21 +105,6 @@ struct Fails {
 #[serde(deny_unknown_fields)]
 struct Hangs {}
 
-/// What a registry can be made to answer.
-#[derive(Clone, Copy, Debug, Deserialize)]
-enum Cause {
-    NotFound,
-    MissingOrDenied,
-    Unauthorized,
-    AccessDenied,
-    RateLimited,
-    RegistryUnavailable,
-    PlatformMismatch,
-    HostUnresolvable,
-    Network,
-    Tls,
-}
-
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Job {
@@ -157,6 +140,26 @@ struct Happening {
     delete: Option<Named>,
 }
 
+/// What happens, of the three that can.
+#[derive(Clone, Copy, Debug)]
+enum What<'a> {
+    Image(&'a Image),
+    Resume(&'a Named),
+    Delete(&'a Named),
+}
+
+impl Happening {
+    /// None where the file names none or more than one, which [`checks`] refuses.
+    fn what(&self) -> Option<What<'_>> {
+        match (&self.image, &self.resume, &self.delete) {
+            (Some(image), None, None) => Some(What::Image(image)),
+            (None, Some(job), None) => Some(What::Resume(job)),
+            (None, None, Some(job)) => Some(What::Delete(job)),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Named {
@@ -168,57 +171,8 @@ impl Scenario {
     /// Reads a scenario. The error says where, what, and what was expected.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let scenario: Self = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-        scenario.check()?;
+        checks::check(&scenario)?;
         Ok(scenario)
-    }
-
-    fn check(&self) -> Result<(), String> {
-        if !(1..=LONGEST).contains(&self.duration_seconds) {
-            return Err(format!(
-                "durationSeconds is {}, expected 1 to {LONGEST}",
-                self.duration_seconds
-            ));
-        }
-        let many: u32 =
-            self.jobs.iter().map(|job| job.count.unwrap_or(1)).fold(0, u32::saturating_add);
-        if !(1..=MOST_JOBS).contains(&many) {
-            return Err(format!("there are {many} jobs, expected 1 to {MOST_JOBS}"));
-        }
-        let queues: BTreeSet<(&str, &str)> =
-            self.queues.iter().map(|queue| (&*queue.namespace, &*queue.name)).collect();
-        for (number, job) in self.jobs.iter().enumerate() {
-            let unknown = |queue: &&String| !queues.contains(&(&*job.namespace, &***queue));
-            if let Some(queue) = job.queue.as_ref().filter(unknown) {
-                return Err(format!(
-                    "jobs[{number}].queue is {queue:?}, and namespace {:?} has no such queue: add it to \
-                     'queues', or leave 'queue' out for a job that no queue manages",
-                    job.namespace
-                ));
-            }
-            if job.pods == 0 || job.cpus == 0 {
-                return Err(format!("jobs[{number}]: pods and cpus are at least 1"));
-            }
-        }
-        for (number, image) in self.images.iter().enumerate() {
-            if image.pulls.is_empty() {
-                return Err(format!(
-                    "images[{number}].pulls is empty: expected at least one of 'succeeds', 'fails', 'hangs'"
-                ));
-            }
-        }
-        for (number, policy) in self.policies.iter().enumerate() {
-            if let Err(refusals) = validate::create(policy.clone()) {
-                let all: Vec<String> = refusals
-                    .iter()
-                    .map(|refusal| format!("{}: {}", refusal.field, refusal.message()))
-                    .collect();
-                return Err(format!(
-                    "policies[{number}] is no valid ImagePullPolicy: {}",
-                    all.join("; ")
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// How long it is played.
@@ -263,20 +217,15 @@ impl Scenario {
         for job in &self.jobs {
             job.plan(&mut world);
         }
-        for happening in &self.events {
-            let at = Duration::from_secs(happening.at_seconds);
+        for event in &self.events {
             let named = |job: &Named| (job.namespace.clone(), job.name.clone());
-            let deeds = [
-                happening
-                    .image
-                    .as_ref()
-                    .map(|image| Deed::Play(image.image.clone(), image.script())),
-                happening.resume.as_ref().map(|job| Deed::Resume(named(job))),
-                happening.delete.as_ref().map(|job| Deed::Delete(named(job))),
-            ];
-            for deed in deeds.into_iter().flatten() {
-                world.plan(at, deed);
-            }
+            let deed = match event.what() {
+                Some(What::Image(image)) => Deed::Play(image.image.clone(), image.script()),
+                Some(What::Resume(job)) => Deed::Resume(named(job)),
+                Some(What::Delete(job)) => Deed::Delete(named(job)),
+                None => continue,
+            };
+            world.plan(Duration::from_secs(event.at_seconds), deed);
         }
         world
     }
@@ -294,19 +243,23 @@ fn applied(policy: &Value) -> Deed {
 }
 
 impl Job {
+    /// Its name, or those of all that are alike, in order.
+    fn names(&self) -> impl Iterator<Item = String> {
+        (0..self.count.unwrap_or(1)).map(|number| match self.count {
+            Some(_) => format!("{}-{number}", self.name),
+            None => self.name.clone(),
+        })
+    }
+
     fn plan(&self, world: &mut World) {
-        for number in 0..self.count.unwrap_or(1) {
-            let name = match self.count {
-                Some(_) => format!("{}-{number}", self.name),
-                None => self.name.clone(),
-            };
+        for (number, name) in (0u64..).zip(self.names()) {
             let main = Container::new(ContainerKind::Main, "main", &self.image);
             let mut plan = JobPlan::new(&self.namespace, &name, &self.image);
             plan.queue.clone_from(&self.queue);
             plan.pods = self.pods;
             plan.priority = self.priority;
             plan.template = Arc::new(Template { containers: vec![main], cpus: self.cpus });
-            let at = JOBS_FROM + self.at_seconds + u64::from(number) * self.every_seconds;
+            let at = JOBS_FROM + self.at_seconds + number * self.every_seconds;
             world.plan(Duration::from_secs(at), Deed::Submit(Box::new(plan)));
         }
     }
@@ -319,7 +272,7 @@ impl Image {
                 (Pull::Succeeds { after: Duration::from_secs(pull.after_seconds) }, 1)
             }
             PullPlan::Fails(pull) => {
-                let message = pull.cause.message(&self.image);
+                let message = words(pull.cause, &self.image);
                 (Pull::Fails { after: Duration::from_millis(300), message }, pull.times)
             }
             PullPlan::Hangs(_) => (Pull::Hangs, 1),
@@ -337,21 +290,7 @@ impl Image {
     }
 }
 
-impl Cause {
-    /// In containerd's words: those of 1.6 where 2 does not tell the cause apart.
-    fn message(self, image: &str) -> String {
-        let (fault, runtime) = match self {
-            Self::NotFound => (Fault::NotFound, Runtime::Containerd2),
-            Self::MissingOrDenied => (Fault::MissingOrDenied, Runtime::Containerd2),
-            Self::Unauthorized => (Fault::Unauthorized, Runtime::Containerd16),
-            Self::AccessDenied => (Fault::Forbidden, Runtime::Containerd2),
-            Self::RateLimited => (Fault::RateLimited, Runtime::Containerd2),
-            Self::RegistryUnavailable => (Fault::Unavailable, Runtime::Containerd2),
-            Self::PlatformMismatch => (Fault::NoPlatform, Runtime::Containerd2),
-            Self::HostUnresolvable => (Fault::NoSuchHost, Runtime::Containerd2),
-            Self::Network => (Fault::ConnectionRefused, Runtime::Containerd2),
-            Self::Tls => (Fault::UnknownAuthority, Runtime::Containerd2),
-        };
-        fault.message(runtime, image)
-    }
+/// What the kubelet publishes. That a registry answers the cause was checked before.
+fn words(cause: Cause, image: &str) -> String {
+    Fault::of(cause).map(|(fault, runtime)| fault.message(runtime, image)).unwrap_or_default()
 }
