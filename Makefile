@@ -10,7 +10,8 @@ CARGO_DENY_VERSION := 0.20.2
 .DEFAULT_GOAL := help
 
 .PHONY: help demo demo-cluster test test-fast test-troubled histories tools lint fmt fmt-check doc generate verify deny \
-	deny-install bench-release bench-reading count-reading fuzz mutants image
+	deny-install bench-release bench-reading count-reading fuzz mutants image \
+	test-image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,7 +91,8 @@ fuzz: ## arbitrary bytes for messages and Pods, FUZZ_SECONDS each (needs cargo-f
 mutants: ## change the code of reading and counting a bit at a time: which change does no test see? (an hour)
 	$(CARGO) mutants --package dislodge-engine --iterate --output target/mutants
 
-image: ## build the container image dislodge:dev with podman or docker
-	@engine=$$(command -v podman || command -v docker) || \
-		{ echo "make image needs podman or docker on the PATH" >&2; exit 1; }; \
-	"$$engine" build -f Containerfile -t dislodge:dev .
+image: ## build the container image as an OCI archive, without a container engine
+	deploy/image/build.sh
+
+test-image: ## the image on the real control plane, and two builds of it byte by byte (15 minutes)
+	$(CARGO) test --locked --test integration -- --ignored cluster::image

@@ -11,6 +11,7 @@ mod brakes;
 mod commands;
 mod conformance;
 mod crashes;
+mod image;
 mod install;
 mod kinds;
 mod many;
@@ -103,7 +104,10 @@ impl Shared {
             let play = move |stage| -> Played { Box::pin(table::play(row, stage)) };
             self.trial("troubled", name, play).with_ignored_flag(true)
         });
-        scenarios.chain(rows).chain(troubled).collect()
+        let image = image::ALL.iter().map(|(name, scenario)| {
+            self.trial("image", (*name).to_owned(), *scenario).with_ignored_flag(true)
+        });
+        scenarios.chain(rows).chain(troubled).chain(image).collect()
     }
 
     fn trial(

@@ -1,6 +1,7 @@
 //! What one test has: a namespace with a queue of one slot, policies, Jobs, controllers, and ways to
 //! look at what became of them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use dislodge_sim::registry::Script;
@@ -80,6 +81,12 @@ impl Stage {
     pub(super) async fn replica(&self, identity: &'static str) -> Result<Controller> {
         let plan = ControllerPlan { identity, ..ControllerPlan::scaled(FAST) };
         self.world.product.controller(&self.world.cluster, &self.tenant, plan).await
+    }
+
+    /// Starts a controller out of another executable than that of this build.
+    pub(super) async fn controller_from(&self, executable: &Path) -> Result<Controller> {
+        let product = self.world.product.with_executable(executable);
+        product.controller(&self.world.cluster, &self.tenant, ControllerPlan::scaled(FAST)).await
     }
 
     /// An image of this test alone, with its script in the registry.

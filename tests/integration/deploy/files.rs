@@ -26,7 +26,9 @@ pub(super) fn each_is_named() -> Outcome {
         }
     }
     for file in &files {
-        let own = file.ends_with("kustomization.yaml") || file.ends_with("values.yaml");
+        let is_script = file.extension().is_some_and(|extension| extension == "sh");
+        let own =
+            is_script || file.ends_with("kustomization.yaml") || file.ends_with("values.yaml");
         if !own && !file.starts_with(root().join("deploy/chart")) && !is_named(file, &named) {
             wrong.push(format!("{} is named by no kustomization", file.display()));
         }

@@ -8,6 +8,7 @@ mod gitops;
 mod health;
 mod parity;
 mod references;
+mod release;
 mod render;
 pub(crate) mod rights;
 mod values;
@@ -29,6 +30,8 @@ pub(crate) const ALL: &[Test] = &[
     ("no_write_that_a_role_grants_is_unknown_to_the_guard", rights::are_guarded),
     ("the_policies_of_the_gitops_example_are_accepted", gitops::policies_are_accepted),
     ("every_file_of_the_gitops_example_leads_somewhere", gitops::leads_somewhere),
+    ("the_manifest_for_krew_names_each_archive_with_its_check_sum", release::krew_manifest),
+    ("the_release_workflow_is_pinned_and_calls_what_is_there", release::workflow),
     ("argo_cd_reads_the_health_of_a_policy_as_kstatus_does", health::every_case),
 ];
 

@@ -53,6 +53,11 @@ impl Product {
         Ok(Self { executable: executable.into(), lease_rights })
     }
 
+    /// The same installation, with controllers out of another executable.
+    pub fn with_executable(&self, executable: impl Into<PathBuf>) -> Self {
+        Self { executable: executable.into(), lease_rights: self.lease_rights.clone() }
+    }
+
     /// Starts a controller that watches one namespace and has its Lease there, and returns when it
     /// is ready.
     ///
