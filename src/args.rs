@@ -12,6 +12,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use lint::{LintArgs, LintOutput};
 
+use crate::check::CheckArgs;
 use crate::completion::Target;
 
 use crate::explain::ExplainArgs;
@@ -87,6 +88,8 @@ pub enum Command {
     Explain(Box<ExplainArgs>),
     /// Show queues, policies, held jobs and what stuck pulls hold back
     Status(Box<StatusArgs>),
+    /// Check that the cluster is ready for Dislodge, and Dislodge installed as it should be
+    Check(Box<CheckArgs>),
     /// List the jobs that Dislodge holds
     Holds(Box<HoldsArgs>),
     /// Resume jobs that Dislodge holds
@@ -158,10 +161,12 @@ fn as_plugin(command: clap::Command, names: &[String]) -> clap::Command {
 }
 
 /// Says what is wrong with the command line, or helps. The exit code 2 of `explain` means that a job
-/// is stuck: there it is 1.
+/// is stuck, that of `check` that something is wrong: there it is 1.
 fn leave(error: &clap::Error) -> ! {
-    let explains = std::env::args_os().nth(1).is_some_and(|command| command == "explain");
-    if error.exit_code() == 2 && explains {
+    let answers = ["explain", "check"];
+    let answers =
+        std::env::args_os().nth(1).is_some_and(|it| answers.iter().any(|name| it == *name));
+    if error.exit_code() == 2 && answers {
         // Where even standard error is closed there is nobody left to tell.
         let _ = error.print();
         std::process::exit(1);

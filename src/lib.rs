@@ -18,6 +18,7 @@
 pub mod apply;
 pub mod args;
 pub mod causes;
+pub mod check;
 pub mod classify;
 pub mod client;
 pub mod clock;

@@ -17,7 +17,7 @@ mod output;
 mod page;
 mod refused;
 mod rules;
-mod schedule;
+pub(crate) mod schedule;
 mod tree;
 
 use std::collections::BTreeMap;

@@ -29,6 +29,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Complete { words } => print(&dislodge::completion::answer(&words))?,
         Command::Man { folder } => dislodge::manual::write(&folder)?,
         Command::Explain(args) => return Ok(dislodge::explain::run(&args)?),
+        Command::Check(args) => return Ok(dislodge::check::run(&args)?),
         Command::Status(args) => dislodge::status::run(&args)?,
         Command::Holds(args) => dislodge::steer::holds::run(&args)?,
         Command::Resume(args) => dislodge::steer::resume::run(&args)?,

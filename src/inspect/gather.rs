@@ -31,8 +31,10 @@ impl std::fmt::Debug for Reader<'_> {
 }
 
 /// What came of a list.
-enum Listed<T> {
+pub(crate) enum Listed<T> {
+    /// All of it.
     Whole(Vec<T>),
+    /// The right to list it is missing.
     Forbidden,
     /// The API server does not serve the kind.
     Absent,
@@ -189,7 +191,8 @@ impl Reader<'_> {
         }
     }
 
-    async fn try_list<T: Followed>(&self) -> Result<Listed<T>, Error> {
+    /// All objects of a kind, or why there are none.
+    pub(crate) async fn try_list<T: Followed>(&self) -> Result<Listed<T>, Error> {
         let source = T::SOURCE;
         for version in source.versions {
             let resource = source.resource(version);

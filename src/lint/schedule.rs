@@ -7,7 +7,7 @@ const LONGEST_PAUSE: u64 = 300;
 
 /// The least seconds from the first failed pull to the one of this number. The pauses are 10 s,
 /// doubled each time; what the pulls themselves take comes on top.
-pub(super) fn seconds_to(pull: u32) -> u64 {
+pub(crate) fn seconds_to(pull: u32) -> u64 {
     let shortest = Timing::kubelet().back_off_base.as_secs();
     (1..pull)
         .map(|before| {
@@ -18,7 +18,7 @@ pub(super) fn seconds_to(pull: u32) -> u64 {
 }
 
 /// The first failed pull that is at least so many seconds behind the first one.
-pub(super) fn first_pull_after(seconds: u64) -> u32 {
+pub(crate) fn first_pull_after(seconds: u64) -> u32 {
     let mut pull = 1;
     while seconds_to(pull) < seconds {
         pull += 1;
@@ -27,7 +27,7 @@ pub(super) fn first_pull_after(seconds: u64) -> u32 {
 }
 
 /// Seconds as people say them.
-pub(super) fn in_words(seconds: u64) -> String {
+pub(crate) fn in_words(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds.div_ceil(60)),

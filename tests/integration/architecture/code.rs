@@ -34,8 +34,8 @@ const IMPURE: [&str; 17] = [
 ];
 /// Paths that would hide a module from the checks here, and what to write instead.
 const HIDING: [&str; 3] = ["crate::{", "std::{", "super::super"];
-/// How a write begins, and where it may: two writers, what they share, the keeper of the Lease, and
-/// what a person's commands annotate.
+/// How a write begins, and where it may: two writers, what they share, the keeper of the Lease, what a
+/// person's commands annotate, and a question that is sent as a POST.
 const WRITES: [(&str, &[&str]); 19] = [
     ("Request::patch", &["src/apply.rs", "src/report.rs", "src/steer/annotate.rs"]),
     ("Request::lease", &["src/steer/annotate.rs"]),
@@ -46,11 +46,11 @@ const WRITES: [(&str, &[&str]); 19] = [
     ("Method::PUT", &["src/request.rs"]),
     ("Method::POST", &["src/report/event.rs"]),
     ("Client::send", &["src/request.rs"]),
-    ("client.send", &["src/request.rs"]),
+    ("client.send", &["src/request.rs", "src/check/ask.rs"]),
     ("PatchParams", &["src/lease.rs"]),
-    ("PostParams", &["src/lease.rs"]),
+    ("PostParams", &["src/lease.rs", "src/check/ask.rs"]),
     ("DeleteParams", &["src/lease.rs"]),
-    (".create(", &["src/lease.rs"]),
+    (".create(", &["src/lease.rs", "src/check/ask.rs"]),
     (".patch(", &["src/lease.rs"]),
     (".delete(", &["src/lease.rs"]),
     (".delete_collection(", &["src/lease.rs"]),

@@ -18,6 +18,7 @@ super::scenarios![
     an_owner_without_rights_on_workloads_sees_the_hold_and_resumes,
     an_operator_pauses_a_policy_and_everything,
     a_right_that_is_missing_is_named_and_nothing_is_changed,
+    an_installation_is_checked_as_far_as_the_rights_go,
 ];
 
 /// Reads the policies of a namespace (deploy/people).
@@ -230,4 +231,50 @@ async fn a_right_that_is_missing_is_named_and_nothing_is_changed(stage: Stage) -
     let job = stage.job_when("stuck", 5, "there", |_| true).await?;
     let asked = job.annotations().contains_key(RESUME);
     check(hold_of(&job) == Some(&id) && !asked, || "something was changed".to_owned())
+}
+
+async fn an_installation_is_checked_as_far_as_the_rights_go(stage: Stage) -> Outcome {
+    let namespace = stage.tenant.namespace();
+    let administrator = Person { kubeconfig: stage.world.cluster.kubeconfig().to_owned() };
+    let results = async |person: &Person| -> Result<(i32, Vec<(String, String)>), Failed> {
+        let (code, answer) = person.asks(&["check", "-n", namespace]).await?;
+        let findings = answer["findings"].as_array().ok_or("no findings")?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok((code, findings.iter().map(|it| (text(&it["check"]), text(&it["result"]))).collect()))
+    };
+    let expect = |(code, results): &(i32, Vec<(String, String)>),
+                  is: i32,
+                  rows: &[(&str, &str)]| {
+        check(*code == is, || format!("exit code {code} and not {is}: {results:?}"))?;
+        let found =
+            |(name, result): &(&str, &str)| results.iter().any(|(a, b)| a == name && b == result);
+        match rows.iter().find(|row| !found(row)) {
+            Some(row) => Err(Failed::from(format!("{row:?} is not among {results:?}"))),
+            None => Ok(()),
+        }
+    };
+    // The controllers of this cluster are processes, so that no Deployment is there to be found.
+    let installed = [("kubernetes", "Ok"), ("crd", "Ok"), ("guard", "Ok"), ("rights", "Ok")];
+    let rows = [
+        &installed[..],
+        &[("controller", "Problem"), ("policies", "Advice"), ("queues", "Advice")],
+    ];
+    expect(&results(&administrator).await?, 2, &rows.concat())?;
+
+    stage.policy("gpu", suspend_after(3)).await?;
+    let _controller = stage.controller().await?;
+    stage
+        .policy_when("gpu", 60, "ready", |policy| {
+            policy.data["status"]["conditions"][0]["status"] == "True"
+        })
+        .await?;
+    let rows = [&installed[..], &[("policies", "Ok"), ("queues", "Ok")]];
+    expect(&results(&administrator).await?, 2, &rows.concat())?;
+
+    let bob = Person::new(&stage, "bob", &["view", VIEWER]).await?;
+    let rows = [("policies", "Ok"), ("queues", "Ok"), ("crd", "Unknown"), ("rights", "Unknown")];
+    expect(&results(&bob).await?, 0, &rows)?;
+    bob.types(&["check", "-n", namespace])
+        .await?
+        .is(0, &["the right to get customresourcedefinitions"])
 }
