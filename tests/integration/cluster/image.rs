@@ -101,7 +101,7 @@ async fn the_program_of_the_image_is_alone_in_its_root_and_holds_a_job(stage: St
     let server = cluster["server"].as_str().unwrap_or_default();
     let port = server.rsplit_once(':').map(|(_, port)| port).unwrap_or_default();
     let script = format!(
-        "#!/bin/sh\nexec env -i KUBERNETES_SERVICE_HOST=localhost KUBERNETES_SERVICE_PORT={port} \
+        "#!/bin/sh\nexec env -i PATH=\"$PATH\" KUBERNETES_SERVICE_HOST=localhost KUBERNETES_SERVICE_PORT={port} \
          unshare --user --map-root-user chroot '{}' /dislodge \"$@\"\n",
         root.display()
     );
