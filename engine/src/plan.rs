@@ -173,6 +173,9 @@ impl Plan<'_> {
 }
 
 impl Wait {
+    /// The word while its own write is under way.
+    pub const ACTING: &str = "Acting";
+
     /// The word in `status.failing[].reason`.
     pub const fn as_str(self) -> &'static str {
         match self {

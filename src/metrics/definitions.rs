@@ -154,8 +154,8 @@ pub struct Definition {
     pub labels: &'static [Label],
     /// What it says. A full stop follows.
     pub help: &'static str,
-    /// The condition that is worth an alert.
-    pub alert: Option<&'static str>,
+    /// The alerts of `deploy/components/alerts` that look at it, by name.
+    pub alerts: &'static [&'static str],
 }
 
 impl Definition {
@@ -184,18 +184,18 @@ const fn counter(
     name: &'static str,
     labels: &'static [Label],
     help: &'static str,
-    alert: Option<&'static str>,
+    alerts: &'static [&'static str],
 ) -> Definition {
-    Definition { name, kind: Type::Counter, unit: None, labels, help, alert }
+    Definition { name, kind: Type::Counter, unit: None, labels, help, alerts }
 }
 
 const fn gauge(
     name: &'static str,
     labels: &'static [Label],
     help: &'static str,
-    alert: Option<&'static str>,
+    alerts: &'static [&'static str],
 ) -> Definition {
-    Definition { name, kind: Type::Gauge, unit: None, labels, help, alert }
+    Definition { name, kind: Type::Gauge, unit: None, labels, help, alerts }
 }
 
 const fn seconds(definition: Definition) -> Definition {
@@ -206,167 +206,159 @@ const fn histogram(
     name: &'static str,
     labels: &'static [Label],
     help: &'static str,
-    alert: Option<&'static str>,
+    alerts: &'static [&'static str],
 ) -> Definition {
-    seconds(Definition { name, kind: Type::Histogram, unit: None, labels, help, alert })
+    seconds(Definition { name, kind: Type::Histogram, unit: None, labels, help, alerts })
 }
 
 pub(super) const FAILED_PULLS: Definition = counter(
     "dislodge_failed_pulls_total",
     &[CAUSE],
     "Failed pulls of images of Jobs, as the watch showed them",
-    Some("rate of `RegistryUnavailable`, `Tls` or `HostUnresolvable` well above its usual"),
+    &[],
 );
 pub(super) const DECISIONS: Definition = counter(
     "dislodge_decisions_total",
     &[DECISION, ACTION, REASON],
     "Decisions that led to a write, whatever became of it; a decision that is made anew counts anew",
-    None,
+    &[],
 );
 pub(super) const ACTIONS: Definition = counter(
     "dislodge_actions_total",
     &[ACTION, CAUSE, OUTCOME],
     "Attempts to stop a job (Hold) or to end its Pod (EndPod), by what became of them",
-    Some("`outcome=~\"Forbidden|Rejected\"` increases: a right is missing, or a webhook refuses"),
+    &[],
 );
 pub(super) const EFFECTS: Definition = counter(
     "dislodge_effects_total",
     &[EFFECT, OUTCOME],
     "Writes of all kinds, by what became of them",
-    Some("`outcome=~\"Forbidden|Rejected\"` increases"),
+    &["DislodgeWriteRefused"],
 );
 pub(super) const AUDIT: Definition = counter(
     "dislodge_audit_jobs_total",
     &[NAMESPACE, AUDITED],
     "Jobs on which Enforce would have acted, and how many of these started by themselves later",
-    None,
+    &[],
 );
 pub(super) const QUOTA_WASTED: Definition = seconds(counter(
     "dislodge_quota_wasted_seconds_total",
     &[NAMESPACE, LOCAL_QUEUE, QUOTA],
     "Quota held by jobs of which an image fails and no container runs: units of the resource times seconds",
-    Some("increases for long: no policy acts there, or its threshold is too high"),
+    &["DislodgeQuotaWasted"],
 ));
 pub(super) const QUOTA_RETURNED: Definition = seconds(counter(
     "dislodge_quota_returned_seconds_total",
     &[NAMESPACE, LOCAL_QUEUE, QUOTA],
     "Quota that held jobs have given back, as far as is known what they ask for: units of the resource times seconds",
-    None,
+    &[],
 ));
 pub(super) const DETECTION: Definition = histogram(
     "dislodge_detection_seconds",
     &[],
     "Time from the first failed pull that counted to the accepted write that stops the job or ends its Pod",
-    None,
+    &[],
 );
 pub(super) const REACTION: Definition = histogram(
     "dislodge_reaction_seconds",
     &[],
     "Time from the watch event that led to a decision to the request that carries it out",
-    Some("99th percentile above 1 s: a safe moment lasts 5 s"),
+    &["DislodgeReactsSlowly"],
 );
 pub(super) const RELEASE: Definition = histogram(
     "dislodge_release_seconds",
     &[],
     "Time from the decision to stop a job to its quota being seen free, where Kueue counts it",
-    None,
+    &[],
 );
 pub(super) const FAILING: Definition = gauge(
     "dislodge_failing_jobs",
     &[NAMESPACE, LOCAL_QUEUE],
     "Jobs with failed pulls that are not held",
-    Some("above 0 for hours: nothing will be done about them"),
+    &["DislodgeBudgetSpent", "DislodgeJobsFail"],
 );
 pub(super) const WAITING: Definition = gauge(
     "dislodge_waiting_jobs",
     &[WAIT],
     "Jobs that have reached a threshold and whose action waits",
-    Some("`reason=~\"ClockSkew|Budget\"` above 0 for long"),
+    &["DislodgeClockSkew"],
 );
 pub(super) const SILENT: Definition = gauge(
     "dislodge_silent_pulls",
     &[NAMESPACE, LOCAL_QUEUE],
     "Pods that wait for an image of which nothing has been said for 15 minutes: its pull hangs or is slow, or the \
      Pod cannot be set up (a volume, the network); never acted on, counted once a minute",
-    Some("above 0 for an hour"),
+    &["DislodgePullsSilent"],
 );
 pub(super) const HELD: Definition = gauge(
     "dislodge_held_jobs",
     &[NAMESPACE, LOCAL_QUEUE, ACTION],
     "Jobs that are held, by what the hold leads to",
-    None,
+    &[],
 );
 pub(super) const OLDEST_HOLD: Definition = seconds(gauge(
     "dislodge_oldest_hold_timestamp_seconds",
     &[NAMESPACE, LOCAL_QUEUE],
     "When the oldest hold was decided, as seconds since 1970; its age is time() less this; absent where no job is held",
-    Some("older than a week: nobody looks after the job"),
+    &["DislodgeHoldForgotten"],
 ));
 pub(super) const BUDGET_LEFT: Definition = gauge(
     "dislodge_budget_left_jobs",
     &[NAMESPACE, POLICY],
     "How many jobs a policy may still stop in this window",
-    Some("0: a mistake of many jobs, or a budget that is too small"),
+    &["DislodgeBudgetSpent"],
 );
 pub(super) const OUTAGES: Definition = gauge(
     "dislodge_open_outages",
     &[NAMESPACE, POLICY],
     "Registries that count as down: nothing is stopped because of them",
-    Some("above 0"),
+    &["DislodgeRegistryDown"],
 );
 pub(super) const ACTING: Definition = gauge(
     "dislodge_acting",
     &[],
     "1 on the replica that acts: it holds the Lease, and everything has been listed",
-    Some("the sum over all replicas is not 1 for a minute"),
+    &["DislodgeNobodyActs", "DislodgeSeveralAct"],
 );
-pub(super) const PAUSED: Definition = gauge(
-    "dislodge_paused",
-    &[],
-    "1 while an operator has paused everything",
-    Some("1 for longer than intended"),
-);
+pub(super) const PAUSED: Definition =
+    gauge("dislodge_paused", &[], "1 while an operator has paused everything", &["DislodgePaused"]);
 pub(super) const TRACKED: Definition =
-    gauge("dislodge_tracked_objects", &[KIND], "Objects that are kept in memory", None);
-pub(super) const DEPTH_OF: Definition = gauge(
-    "dislodge_queue_depth",
-    &[DEPTH],
-    "What waits inside the process",
-    Some("`inputs` near 1024 for a minute: the process gets too little CPU"),
-);
+    gauge("dislodge_tracked_objects", &[KIND], "Objects that are kept in memory", &[]);
+pub(super) const DEPTH_OF: Definition =
+    gauge("dislodge_queue_depth", &[DEPTH], "What waits inside the process", &["DislodgeStarved"]);
 pub(super) const WATCH_UP: Definition = gauge(
     "dislodge_watch_up",
     &[KIND],
     "1 while the watch of a kind works, or the cluster does not serve the kind",
-    Some("0 for two minutes"),
+    &["DislodgeWatchFails"],
 );
 pub(super) const WATCH_EVENTS: Definition =
-    counter("dislodge_watch_events_total", &[KIND], "Objects that watches have brought", None);
+    counter("dislodge_watch_events_total", &[KIND], "Objects that watches have brought", &[]);
 pub(super) const WATCH_LISTS: Definition = counter(
     "dislodge_watch_lists_total",
     &[KIND],
     "Lists that were read whole",
-    Some("increases every few minutes: watches break, and lists are dear"),
+    &["DislodgeListsAgain"],
 );
 pub(super) const WATCH_FAILURES: Definition =
-    counter("dislodge_watch_failures_total", &[KIND], "Lists and watches that have failed", None);
+    counter("dislodge_watch_failures_total", &[KIND], "Lists and watches that have failed", &[]);
 pub(super) const UNREADABLE: Definition = counter(
     "dislodge_unreadable_objects_total",
     &[KIND],
     "Objects that a watch has brought and that could not be read",
-    Some("increases: the log names the object"),
+    &["DislodgeUnreadableObjects"],
 );
 pub(super) const REQUESTS: Definition = counter(
     "dislodge_api_requests_total",
     &[VERB, RESOURCE, CODE],
     "Requests to the API server, each try by itself",
-    Some("`code=~\"5xx|none\"` is a large part of all, or `code=\"4xx\"` of `watch` and `list`"),
+    &["DislodgeApiFails"],
 );
 pub(super) const REQUEST_TIME: Definition = histogram(
     "dislodge_api_request_duration_seconds",
     &[VERB],
     "Time until the head of the API server's answer",
-    None,
+    &[],
 );
 pub(super) const BUILD: Definition = Definition {
     name: "dislodge_build_info",
@@ -374,7 +366,7 @@ pub(super) const BUILD: Definition = Definition {
     unit: None,
     labels: &[VERSION],
     help: "What runs",
-    alert: None,
+    alerts: &["DislodgeAbsent"],
 };
 
 /// All metrics, in the order of the page.

@@ -81,8 +81,10 @@ fn section(of: &Definition) -> String {
         let rows: Vec<String> = of.labels.iter().map(row).collect();
         let _ = write!(text, "\n{}\n", rows.join("\n"));
     }
-    if let Some(alert) = of.alert {
-        let _ = write!(text, "\nWorth an alert: {alert}.\n");
+    if !of.alerts.is_empty() {
+        let links: Vec<String> =
+            of.alerts.iter().map(|alert| format!("[{alert}](../runbooks/{alert}.md)")).collect();
+        let _ = write!(text, "\nAlerts: {}.\n", links.join(", "));
     }
     text
 }

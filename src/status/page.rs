@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use dislodge_engine::api::reason;
 use jiff::Timestamp;
 
 use crate::explain::words::{ago, ahead, clock, mode};
@@ -115,7 +116,7 @@ fn policies(overview: &Overview, everywhere: bool, wide: bool) -> Table {
 fn ready(policy: &PolicyRow) -> String {
     match &policy.ready {
         None => "no controller yet".to_owned(),
-        Some(ready) if ready.status && ready.reason == "Governing" => "yes".to_owned(),
+        Some(ready) if ready.status && ready.reason == reason::GOVERNING => "yes".to_owned(),
         Some(ready) if ready.status => ready.reason.clone(),
         Some(ready) => format!("no: {}", ready.reason),
     }

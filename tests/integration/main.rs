@@ -18,6 +18,7 @@ mod program;
 mod shells;
 mod supervision;
 mod transcripts;
+mod watching;
 
 use std::process::ExitCode;
 
@@ -110,6 +111,12 @@ fn offline() -> Vec<Trial> {
     for (name, test) in deploy::RENDERED {
         // Rendering needs the programs of the cluster, if not the cluster.
         trials.push(Trial::test(format!("cluster::deploy::{name}"), test));
+    }
+    for (name, test) in watching::ALL {
+        trials.push(Trial::test(format!("watching::{name}"), test));
+    }
+    for (name, test) in watching::PROMTOOL {
+        trials.push(Trial::test(format!("cluster::watching::{name}"), test));
     }
     trials.extend(memory::trials());
     for (name, test) in process::ALL {

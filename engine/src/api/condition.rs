@@ -16,6 +16,20 @@ pub const STALLED: &str = "Stalled";
 /// towards the spec (kstatus reads it as `InProgress`).
 pub const RECONCILING: &str = "Reconciling";
 
+/// The reasons of these conditions, in one word each.
+pub mod reason {
+    /// The policy governs its queues.
+    pub const GOVERNING: &str = "Governing";
+    /// An operator has paused the policy, or everything.
+    pub const PAUSED: &str = "Paused";
+    /// Another policy governs a queue that this one claims.
+    pub const QUEUE_CONTESTED: &str = "QueueContested";
+    /// A LocalQueue that the policy names does not exist.
+    pub const QUEUE_NOT_FOUND: &str = "QueueNotFound";
+    /// This version cannot read the spec.
+    pub const UNREADABLE: &str = "Unreadable";
+}
+
 /// One aspect of the policy's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

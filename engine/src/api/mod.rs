@@ -13,7 +13,7 @@ mod structural;
 mod text;
 pub mod validate;
 
-pub use condition::{Condition, ConditionStatus, READY, RECONCILING, STALLED};
+pub use condition::{Condition, ConditionStatus, READY, RECONCILING, STALLED, reason};
 pub use limits::{Afterwards, Budget, Hold, Outage, Requeue};
 pub use rule::{Action, Rule, RunningPeers, Threshold, default_rules};
 pub use spec::{EVERY_LOCAL_QUEUE, ImagePullPolicySpec, Mode, QueueKind, QueueRef};

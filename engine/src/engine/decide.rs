@@ -382,7 +382,7 @@ fn note(policy: &Effective, image: &Failing, verdict: Verdict<'_>, plan: Plan<'_
         Plan::Count => (FailingState::Counting, None),
         Plan::Wait(wait) => (FailingState::Waiting, Some(wait.as_str())),
         Plan::Report(reported) => (FailingState::Reported, Some(reported.as_str())),
-        Plan::EndPod { .. } | Plan::Act { .. } => (FailingState::Waiting, Some("Acting")),
+        Plan::EndPod { .. } | Plan::Act { .. } => (FailingState::Waiting, Some(Wait::ACTING)),
     };
     let missing = match verdict {
         Verdict::Counting { rule, evidence, .. } => {

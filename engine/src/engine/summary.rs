@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::api::{
     Condition, ConditionStatus, EVERY_LOCAL_QUEUE, FailingJob, ImagePullPolicySpec,
     ImagePullPolicyStatus, QueueKind, QueueRef, QueueState, QueueStatus, READY, STALLED, bounds,
-    clip,
+    clip, reason,
 };
 use crate::effect::{Effect, EffectId, Target, TargetKind};
 use crate::engine::brakes::SOON;
@@ -165,7 +165,7 @@ impl Engine {
     ) -> Vec<Condition> {
         let (reason, message, ready) = match &state.policy.spec {
             Err(error) => {
-                ("Unreadable", format!("this version cannot read the spec: {error}"), false)
+                (reason::UNREADABLE, format!("this version cannot read the spec: {error}"), false)
             }
             Ok(spec) => self.readiness(state, spec, queues),
         };
@@ -215,7 +215,7 @@ impl Engine {
                 "another policy governs {}: remove the queue from one of the two",
                 contested.join(", ")
             );
-            return ("QueueContested", text, false);
+            return (reason::QUEUE_CONTESTED, text, false);
         }
         let missing = named(QueueState::NotFound);
         if !missing.is_empty() {
@@ -225,15 +225,15 @@ impl Engine {
                 "create the LocalQueue in this namespace, or correct the name"
             };
             let text = format!("no such LocalQueue: {}; {hint}", missing.join(", "));
-            return ("QueueNotFound", text, false);
+            return (reason::QUEUE_NOT_FOUND, text, false);
         }
         if let Some(why) = self.paused.as_ref() {
-            return ("Paused", format!("an operator has paused everything: {why}"), true);
+            return (reason::PAUSED, format!("an operator has paused everything: {why}"), true);
         }
         if let Some(why) = state.policy.metadata.annotation(crate::keys::PAUSED) {
-            return ("Paused", format!("an operator has paused this policy: {why}"), true);
+            return (reason::PAUSED, format!("an operator has paused this policy: {why}"), true);
         }
-        ("Governing", format!("mode {:?}", spec.mode), true)
+        (reason::GOVERNING, format!("mode {:?}", spec.mode), true)
     }
 }
 

@@ -81,14 +81,33 @@ pub(super) fn links_lead_somewhere() -> Result<(), String> {
         }
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         for link in file.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let path = link.split('#').next().unwrap_or_default();
-            let outside = link.contains("://") || path.is_empty();
-            if !outside && !tree::root().join(folder).join(path).exists() {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            if link.contains("://") {
+                continue;
+            }
+            let target = if path.is_empty() { &file.path } else { path };
+            let folder = if path.is_empty() { "" } else { folder };
+            let target = tree::root().join(folder).join(target);
+            if !target.exists() {
                 found.push(format!("{} links to {link}, which does not exist", file.path));
+            } else if !heading.is_empty() && !has_heading(&target, heading)? {
+                found.push(format!("{} links to {link}, which is no heading there", file.path));
             }
         }
     }
     none(&found)
+}
+
+/// Whether a document has a heading that a link calls so: in lower case, with `-` for spaces, without
+/// what is neither letter, digit, `-` nor `_`.
+fn has_heading(document: &std::path::Path, called: &str) -> Result<bool, String> {
+    let named = |error| format!("{}: {error}", document.display());
+    let text = std::fs::read_to_string(document).map_err(named)?;
+    let anchor = |heading: &str| -> String {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
+    };
+    Ok(text.lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == called))
 }
 
 pub(super) fn security_names_tests() -> Result<(), String> {

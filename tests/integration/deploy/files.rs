@@ -59,9 +59,11 @@ fn uses(kustomization: &Value, component: &Path) -> bool {
 }
 
 fn paths(kustomization: &Value) -> Vec<String> {
+    let generators = kustomization["configMapGenerator"].as_array().into_iter().flatten();
     ["resources", "components"]
         .iter()
         .filter_map(|list| kustomization[list].as_array())
+        .chain(generators.filter_map(|generator| generator["files"].as_array()))
         .flatten()
         .filter_map(|path| path.as_str().map(str::to_owned))
         .collect()

@@ -1,4 +1,4 @@
-//! What the chart takes word for word from the CRD and the base: the rights, the guard, the alerts. It is
+//! What the chart takes word for word from the CRD and the base: the rights, the guard, the alerts, the dashboard. It is
 //! written by `make generate`, so that each stands in one place.
 
 use std::fmt::Write as _;
@@ -92,7 +92,10 @@ const TEMPLATES: [Template; 6] = [
     Template {
         file: "prometheus_rule.yaml",
         source: "deploy/components/alerts/prometheus_rule.yaml",
-        changes: &[],
+        changes: &[(
+            "https://git.example/platform/dislodge/blob/main/docs/runbooks",
+            "{{ .Values.metrics.prometheusRule.runbookUrl }}",
+        )],
         condition: |_| ".Values.metrics.prometheusRule.enabled".to_owned(),
         name: |_| RELEASE.to_owned(),
         place: Place::Release,
@@ -104,7 +107,9 @@ pub(super) fn is_current() -> Outcome {
         let source = std::fs::read_to_string(root().join(template.source))?;
         current(&format!("deploy/chart/templates/{}", template.file), &template.render(&source))?;
     }
-    Ok(())
+    // A chart reads no file but its own.
+    let dashboard = root().join("deploy/components/dashboard/dislodge.json");
+    current("deploy/chart/dashboards/dislodge.json", &std::fs::read_to_string(dashboard)?)
 }
 
 /// Compares a generated file with what it should be; writes it where `BLESS` is set.

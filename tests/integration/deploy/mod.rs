@@ -50,12 +50,12 @@ pub(crate) const RENDERED: &[Test] = &[
 ];
 
 /// The root of the repository.
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// All files below a folder of the repository, in order.
-fn files_below(folder: &str) -> Result<Vec<PathBuf>, std::io::Error> {
+pub(crate) fn files_below(folder: &str) -> Result<Vec<PathBuf>, std::io::Error> {
     let (mut open, mut found) = (vec![root().join(folder)], Vec::new());
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(folder)? {
@@ -68,7 +68,7 @@ fn files_below(folder: &str) -> Result<Vec<PathBuf>, std::io::Error> {
 }
 
 /// The documents of a YAML file.
-fn documents(path: &Path) -> Result<Vec<Value>, String> {
+pub(crate) fn documents(path: &Path) -> Result<Vec<Value>, String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
     let documents: Vec<Value> =
@@ -77,7 +77,7 @@ fn documents(path: &Path) -> Result<Vec<Value>, String> {
 }
 
 /// Fails with all that is wrong, a line each.
-fn report(wrong: &[String]) -> Outcome {
+pub(crate) fn report(wrong: &[String]) -> Outcome {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
 }
 

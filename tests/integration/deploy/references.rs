@@ -38,7 +38,7 @@ pub(super) fn of_any_release() -> Outcome {
     let mut wrong = Vec::new();
     let everything = json!({
         "metrics": {"serviceMonitor": {"enabled": true}, "podMonitor": {"enabled": true},
-                    "prometheusRule": {"enabled": true}},
+                    "prometheusRule": {"enabled": true}, "grafanaDashboard": {"enabled": true}},
         "networkPolicy": {"enabled": true},
         "podDisruptionBudget": {"enabled": true},
         "podLabels": {"team": "batch"},

@@ -23,6 +23,7 @@ async fn run() -> Result<()> {
     let tools = Tools::ensure().await?;
     let kubectl = tools.kubectl().await?;
     let helm = tools::helm().await?;
+    let promtool = tools::promtool().await?;
     for program in [
         &tools.etcd,
         &tools.apiserver,
@@ -31,6 +32,7 @@ async fn run() -> Result<()> {
         &tools.kueue,
         &kubectl,
         &helm,
+        &promtool,
     ] {
         say(&program.display().to_string());
     }

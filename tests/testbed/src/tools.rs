@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::go;
-use crate::modules::{ETCD, HELM, JOBSET, KUBERNETES, KUEUE, Module};
+use crate::modules::{ETCD, HELM, JOBSET, KUBERNETES, KUEUE, Module, PROMETHEUS};
 use crate::progress::{Progress, say};
 use crate::text::{content_name, tail};
 
@@ -57,6 +57,12 @@ const KUBECTL: Tool =
     Tool { name: "kubectl", module: KUBERNETES, package: "k8s.io/kubernetes/cmd/kubectl" };
 
 const HELM_CLIENT: Tool = Tool { name: "helm", module: HELM, package: "helm.sh/helm/v4/cmd/helm" };
+
+const PROMTOOL: Tool = Tool {
+    name: "promtool",
+    module: PROMETHEUS,
+    package: "github.com/prometheus/prometheus/cmd/promtool",
+};
 
 /// The programs of the cluster, ready to run.
 #[derive(Debug, Clone)]
@@ -145,6 +151,14 @@ pub async fn helm() -> Result<PathBuf> {
     ensured(&HELM_CLIENT, "to render the chart").await
 }
 
+/// promtool, built where it is not there: quickly once the others are built, whose libraries it shares.
+///
+/// # Errors
+/// When it has to be built and cannot be.
+pub async fn promtool() -> Result<PathBuf> {
+    ensured(&PROMTOOL, "to try the alerts").await
+}
+
 async fn ensured(tool: &Tool, why: &str) -> Result<PathBuf> {
     let path = place(&cache_folder()?, &go::version().await?, tool)?;
     if !path.is_file() {
@@ -174,7 +188,7 @@ fn cache_folder() -> Result<PathBuf> {
 /// Where a tool's program stands once it is built: a folder named after all that goes into it.
 fn place(cache: &Path, go: &str, tool: &Tool) -> Result<PathBuf> {
     let lock = tool.module.lock_files()?;
-    let flags = tool.module.linker_flags()?;
+    let flags = tool.module.linker_flags()? + tool.module.tags;
     let name =
         content_name([lock.as_slice(), go.as_bytes(), flags.as_bytes(), tool.package.as_bytes()]);
     Ok(cache.join(name).join(tool.name))
@@ -194,7 +208,8 @@ async fn build(tool: &Tool, path: &Path, which: &str) -> Result<()> {
     let output = File::create(&log).map_err(Error::file("write", &log))?;
     let unfinished = folder.join(format!("{}.unfinished", tool.name));
     let mut compiler = go::command(tool.module)
-        .args(["build", "-p", "2", "-trimpath", "-buildvcs=false", "-ldflags"])
+        .args(["build", "-p", "2", "-trimpath", "-buildvcs=false", "-tags"])
+        .args([tool.module.tags, "-ldflags"])
         .arg(tool.module.linker_flags()?)
         .arg("-o")
         .arg(&unfinished)
