@@ -25,10 +25,12 @@ use crate::terminal::called;
     dislodge resume train                         one Job of the namespace\n  \
     dislodge resume jobset/sweep workload/ray-1   other kinds; Kueue alone knows the second\n  \
     dislodge resume --queue gpu --cause NotFound --since 2h --dry-run\n  \
-    dislodge resume --all --yes -n team-a         for scripts: asks nothing\n\n\
+    dislodge resume --all --yes -n team-a         for scripts: asks nothing\n  \
+    dislodge resume -A --all                      before Dislodge is uninstalled\n\n\
     The job gets a fresh count of failed pulls. After the second resume by people Dislodge only reports\n\
     it. A job that is resumed may displace others, if its queue preempts.\n\
     Rights: get and patch on jobs.batch (list, too, without a name); none on Workloads.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct ResumeArgs {
     /// The jobs: NAME or job/NAME, jobset/NAME, workload/NAME
     #[arg(value_name = "JOB", required_unless_present_any = ["queue", "cause", "since", "all"],
@@ -50,6 +52,10 @@ pub struct ResumeArgs {
     /// All held jobs of the namespace
     #[arg(long)]
     pub all: bool,
+
+    /// Those of all namespaces, which --queue, --cause, --since or --all choose among
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "jobs"])]
+    pub all_namespaces: bool,
 
     /// Only say which jobs would be resumed
     #[arg(long)]
@@ -107,12 +113,16 @@ pub fn run(args: &ResumeArgs) -> Result<(), Error> {
 
 async fn resume(args: &ResumeArgs) -> Result<String, Error> {
     let (connection, namespace) = args.place.connect().await?;
-    let reader = Reader { client: &connection.client, namespace: Some(&namespace) };
+    let namespace = (!args.all_namespaces).then_some(namespace);
+    let reader = Reader { client: &connection.client, namespace: namespace.as_deref() };
     let now = Clock::start().wall();
     let chosen = if args.jobs.is_empty() {
         let seen = reader.holds().await?;
         if let Some(gap) = seen.gaps.iter().find(|gap| gap.missing.contains("list jobs.batch")) {
-            let advice = "name the jobs, which needs no right to list";
+            let advice = match namespace {
+                Some(_) => "name the jobs, which needs no right to list",
+                None => "choose a namespace with -n",
+            };
             return Err(Error::Right(format!("what is missing is {}: {advice}", gap.missing)));
         }
         held(&seen, now).into_iter().filter(|held| args.wants(held, now)).collect()
@@ -124,8 +134,11 @@ async fn resume(args: &ResumeArgs) -> Result<String, Error> {
         chosen
     };
     if chosen.is_empty() {
-        return Ok(format!("No held job of namespace {namespace} is meant: nothing is resumed.\n"));
+        let place =
+            namespace.map_or_else(|| "any namespace".to_owned(), |n| format!("namespace {n}"));
+        return Ok(format!("No held job of {place} is meant: nothing is resumed.\n"));
     }
+    let described = |held: &Held| described(held, args.all_namespaces);
     let names: Vec<String> = chosen.iter().map(described).collect();
     if args.dry_run {
         return Ok(format!("Would be resumed:\n  {}\n", names.join("\n  ")));
@@ -161,9 +174,10 @@ impl ResumeArgs {
     }
 }
 
-fn described(held: &Held) -> String {
+fn described(held: &Held, everywhere: bool) -> String {
+    let place = if everywhere { format!(" -n {}", held.namespace) } else { String::new() };
     format!(
-        "{}/{} ({}, hold {})",
+        "{}/{}{place} ({}, hold {})",
         held.target.kind.in_commands(),
         held.target.key.name,
         held.cause,

@@ -18,6 +18,7 @@ mod program;
 mod shells;
 mod supervision;
 mod transcripts;
+mod uninstall;
 mod watching;
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ mod crashes;
 mod image;
 mod install;
 mod kinds;
+mod leaving;
 mod many;
 mod people;
 mod requeues;
@@ -89,6 +90,7 @@ impl Shared {
             ("crashes", crashes::ALL),
             ("install", install::ALL),
             ("kinds", kinds::ALL),
+            ("leaving", leaving::ALL),
             ("people", people::ALL),
             ("requeues", requeues::ALL),
             ("restraint", restraint::ALL),

@@ -1,6 +1,6 @@
 //! The program itself against the API server in memory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dislodge_testbed::deadline::until;
@@ -11,12 +11,13 @@ use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 use super::{Test, memory, really, wall};
-use crate::Outcome;
+use crate::{Outcome, uninstall};
 
 /// The tests of this file.
 pub(super) const ALL: &[Test] = &[
     ("the_program_becomes_ready_and_takes_its_lease", becomes_ready),
     ("the_program_holds_a_job_whose_image_does_not_exist", holds_a_job),
+    ("who_leaves_by_the_documented_steps_leaves_no_job_held", leaves),
 ];
 
 /// A folder that goes with the test.
@@ -46,7 +47,7 @@ struct Running {
     memory: Memory,
     process: Process,
     _listening: Listening,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Running {
@@ -64,7 +65,7 @@ impl Running {
             .arguments(["--metrics-address", "off"])
             .variable("KUBECONFIG", &kubeconfig);
         let process = Process::start(program).await?;
-        let running = Self { memory, process, _listening: listening, _folder: folder };
+        let running = Self { memory, process, _listening: listening, folder };
         let mut ask = probe::plain(port, "/readyz");
         until(60, "the controller being ready", || {
             let alive = running.process.check().map_err(|error| error.to_string());
@@ -182,44 +183,73 @@ async fn waiting(running: &Running, reason: &str, message: &str) -> Outcome {
     running.send(Method::PATCH, &path, status).await.map(drop)
 }
 
+/// Lets the image fail until the job is held and its owner was told. Returns the hold's id.
+async fn hold(running: &Running) -> Result<Value, Failed> {
+    admit(running).await?;
+    running
+        .when(&format!("{POLICIES}/gpu"), "the policy being looked at", |policy| {
+            policy["status"]["queues"][0]["state"] == "Governed"
+        })
+        .await?;
+    waiting(running, "ContainerCreating", "").await?;
+    let missing = format!(
+        "failed to pull and unpack image \"{IMAGE}\": failed to resolve reference \"{IMAGE}\": \
+             {IMAGE}: not found"
+    );
+    let path = format!("{KUEUE}/namespaces/default/workloads/job-train");
+    // A safe moment that a busy machine misses comes again, as with a kubelet.
+    let held = until(60, "the hold", async || {
+        let again = async {
+            waiting(running, "ErrImagePull", &missing).await?;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let workload = running.send(Method::GET, &path, Value::Null).await?;
+            if workload["spec"]["active"] != false {
+                waiting(running, "ImagePullBackOff", &missing).await?;
+            }
+            Ok::<Value, Failed>(workload)
+        };
+        let workload = again.await.map_err(|failed| format!("{failed:?}"))?;
+        let stopped = workload["spec"]["active"] == false;
+        if stopped { Ok(workload) } else { Err(workload.to_string()) }
+    })
+    .await?;
+    let id = held["metadata"]["annotations"]["dislodge.dev/hold"].clone();
+    let explained = |job: &Value| job["metadata"]["annotations"]["dislodge.dev/hold"] == id;
+    running.when(&format!("{BATCH}/train"), "the owner being told", explained).await?;
+    let events = "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dtrain";
+    let published = |events: &Value| events["items"][0]["reason"].is_string();
+    running.when(events, "the Event", published).await?;
+    if id.is_string() { Ok(id) } else { Err(format!("no word of the hold: {held}").into()) }
+}
+
 fn holds_a_job() -> Outcome {
     really(async {
         let running = Running::start("memory-hold").await?;
-        admit(&running).await?;
-        running
-            .when(&format!("{POLICIES}/gpu"), "the policy being looked at", |policy| {
-                policy["status"]["queues"][0]["state"] == "Governed"
-            })
-            .await?;
-        waiting(&running, "ContainerCreating", "").await?;
-        let missing = format!(
-            "failed to pull and unpack image \"{IMAGE}\": failed to resolve reference \"{IMAGE}\": \
-             {IMAGE}: not found"
-        );
-        let path = format!("{KUEUE}/namespaces/default/workloads/job-train");
-        // A safe moment that a busy machine misses comes again, as with a kubelet.
-        let held = until(60, "the hold", async || {
-            let again = async {
-                waiting(&running, "ErrImagePull", &missing).await?;
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                let workload = running.send(Method::GET, &path, Value::Null).await?;
-                if workload["spec"]["active"] != false {
-                    waiting(&running, "ImagePullBackOff", &missing).await?;
-                }
-                Ok::<Value, Failed>(workload)
-            };
-            let workload = again.await.map_err(|failed| format!("{failed:?}"))?;
-            let stopped = workload["spec"]["active"] == false;
-            if stopped { Ok(workload) } else { Err(workload.to_string()) }
-        })
-        .await?;
-        let id = held["metadata"]["annotations"]["dislodge.dev/hold"].clone();
-        let explained = |job: &Value| job["metadata"]["annotations"]["dislodge.dev/hold"] == id;
-        running.when(&format!("{BATCH}/train"), "the owner being told", explained).await?;
-        let events = "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dtrain";
-        let published = |events: &Value| events["items"][0]["reason"].is_string();
-        running.when(events, "the Event", published).await?;
+        hold(&running).await?;
         running.process.kill().await;
-        if id.is_string() { Ok(()) } else { Err(format!("no word of the hold: {held}").into()) }
+        Ok(())
+    })
+}
+
+/// All namespaces at once, which a shared cluster does not allow. kubectl is not asked for.
+fn leaves() -> Outcome {
+    really(async {
+        let running = Running::start("memory-leave").await?;
+        hold(&running).await?;
+        let (folder, kubeconfig) = (&running.folder.0, running.folder.file("kubeconfig"));
+        for part in ["dislodge pause", "dislodge resume"] {
+            let step = uninstall::step(part)?.replace("dislodge-system", "default");
+            uninstall::type_in(&step, folder, &kubeconfig, Path::new("kubectl")).await?;
+        }
+        let path = format!("{KUEUE}/namespaces/default/workloads/job-train");
+        let workload = running.send(Method::GET, &path, Value::Null).await?;
+        let job = running.send(Method::GET, &format!("{BATCH}/train"), Value::Null).await?;
+        running.process.kill().await;
+        let marks = [&workload, &job].map(|object| &object["metadata"]["annotations"]);
+        let left = marks.iter().any(|marks| marks["dislodge.dev/hold"].is_string());
+        if workload["spec"]["active"] == true && !left {
+            return Ok(());
+        }
+        Err(format!("left: {workload}\n{job}").into())
     })
 }
