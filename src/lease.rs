@@ -1,5 +1,6 @@
 //! The Lease whose holder acts, and the operators' brake on it.
 
+mod brake;
 pub mod election;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::election::{Decision, Election, LEASE, RENEW, RETRY, Record};
@@ -92,13 +94,41 @@ impl Keeper {
 
     /// Takes the Lease whenever it is free and renews it, until `stop`.
     pub async fn run(&mut self, stop: &CancellationToken) {
-        let stopped = stop.run_until_cancelled(async {
+        let (word, mut said) = watch::channel(None);
+        let (api, name, clock) = (self.api.clone(), self.name.clone(), self.clock);
+        let listening = brake::follow(api, &name, clock, word);
+        let claiming = async {
             loop {
                 let Ok(next) = self.round().await else { return };
-                self.clock.sleep_until(next).await;
+                if self.wait(next, &mut said).await.is_err() {
+                    return;
+                }
             }
+        };
+        // Boxed, as the requests of both would make a large future.
+        let both = Box::pin(async {
+            tokio::select! { () = claiming => (), () = listening => () }
         });
-        stopped.await;
+        let _stopped = stop.run_until_cancelled(both).await;
+    }
+
+    /// Waits for the next try. What operators write meanwhile is told at once.
+    async fn wait(
+        &mut self,
+        next: Duration,
+        said: &mut watch::Receiver<Option<String>>,
+    ) -> Result<(), Closed> {
+        loop {
+            tokio::select! {
+                () = self.clock.sleep_until(next) => return Ok(()),
+                Ok(()) = said.changed() => {
+                    self.paused.clone_from(&said.borrow_and_update());
+                    // Who has written to it has given it another version.
+                    self.lease = None;
+                    self.pause().await?;
+                }
+            }
+        }
     }
 
     /// One try, and when to try again.
@@ -273,7 +303,9 @@ impl Keeper {
 fn advice(error: &kube::Error) -> &'static str {
     let kube::Error::Api(status) = error else { return "" };
     match status.code {
-        403 => "; grant get, create and patch on leases in its namespace (deploy/base/role.yaml)",
+        403 => {
+            "; grant get, create, patch and watch on leases in its namespace (deploy/base/role.yaml)"
+        }
         404 => "; create its namespace (deploy/base) or name another with --lease-namespace",
         _ => "",
     }

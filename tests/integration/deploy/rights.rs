@@ -68,6 +68,7 @@ const STEPS: &[(&str, &[&str])] = &[
             "create leases (coordination.k8s.io)",
             "get leases (coordination.k8s.io)",
             "patch leases (coordination.k8s.io)",
+            "watch leases (coordination.k8s.io)",
         ],
     ),
 ];
