@@ -4,6 +4,7 @@
 //! namespaced ones here without anybody else being touched.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -63,14 +64,14 @@ pub struct Effective {
 
 /// All policies that can be read.
 #[derive(Clone, Debug, Default)]
-pub struct Policies(BTreeMap<Key, Effective>);
+pub struct Policies(BTreeMap<Key, Arc<Effective>>);
 
 impl Policies {
     /// A policy was seen.
     pub fn put(&mut self, policy: &Policy) {
         let key = policy.metadata.key();
         match &policy.spec {
-            Ok(spec) => self.0.insert(key.clone(), Effective::of(policy, key, spec)),
+            Ok(spec) => self.0.insert(key.clone(), Arc::new(Effective::of(policy, key, spec))),
             Err(_) => self.0.remove(&key),
         };
     }
@@ -81,13 +82,13 @@ impl Policies {
     }
 
     /// A policy by its key.
-    pub fn get(&self, key: &Key) -> Option<&Effective> {
+    pub fn get(&self, key: &Key) -> Option<&Arc<Effective>> {
         self.0.get(key)
     }
 
     /// The policy that governs the queue: an exact name beats `*`; among equals the older one
     /// wins, then the name (as the Gateway API decides it, GEP-713).
-    pub fn governing<'a>(&'a self, queue: &Queue) -> Option<&'a Effective> {
+    pub fn governing<'a>(&'a self, queue: &Queue) -> Option<&'a Arc<Effective>> {
         self.claims(queue)
             .min_by_key(|(exact, policy)| (!*exact, policy.created, &policy.policy))
             .map(|(_, policy)| policy)
@@ -99,7 +100,7 @@ impl Policies {
         &'a self,
         namespace: &str,
         claim: &QueueRef,
-    ) -> Option<&'a Effective> {
+    ) -> Option<&'a Arc<Effective>> {
         self.in_namespace(namespace)
             .filter(|policy| policy.queues.contains(claim))
             .min_by_key(|policy| (policy.created, &policy.policy))
@@ -108,7 +109,7 @@ impl Policies {
     fn claims<'a, 'q>(
         &'a self,
         queue: &'q Queue,
-    ) -> impl Iterator<Item = (bool, &'a Effective)> + use<'a, 'q> {
+    ) -> impl Iterator<Item = (bool, &'a Arc<Effective>)> + use<'a, 'q> {
         self.in_namespace(queue.namespace()).filter_map(move |policy| {
             policy
                 .queues
@@ -123,7 +124,7 @@ impl Policies {
     pub fn in_namespace<'a, 'n>(
         &'a self,
         namespace: &'n str,
-    ) -> impl Iterator<Item = &'a Effective> + use<'a, 'n> {
+    ) -> impl Iterator<Item = &'a Arc<Effective>> + use<'a, 'n> {
         self.0.values().filter(move |policy| policy.policy.namespace == namespace)
     }
 }

@@ -171,8 +171,7 @@ impl Recipe {
         let mut world = self.cluster();
         let mut judge = Judge::default();
         let mut played = Played::default();
-        while world.next().is_some_and(|at| at <= END) {
-            world.step();
+        while world.step_until(END) {
             played.steps += 1;
             if played.steps > MOST_STEPS {
                 let what = format!("{MOST_STEPS} steps, and no end");
@@ -190,8 +189,7 @@ impl Recipe {
     pub fn story(&self) -> Vec<String> {
         let mut world = self.cluster();
         let mut judge = Judge::default();
-        while world.next().is_some_and(|at| at <= END) {
-            world.step();
+        while world.step_until(END) {
             if judge.look(&world).is_err() {
                 break;
             }

@@ -207,6 +207,12 @@ impl<K: Ord + Clone, O: Versioned> Store<K, O> {
         Ok(then)
     }
 
+    /// The changes that are kept, in order; they are forgotten.
+    pub fn take_changes(&mut self) -> VecDeque<Change<K, O>> {
+        self.forgotten = self.version;
+        std::mem::take(&mut self.changes)
+    }
+
     /// Forgets all changes so far, as etcd does after a compaction.
     pub fn forget(&mut self) {
         self.changes.clear();

@@ -167,18 +167,19 @@ impl World {
 
     /// Lets time pass until then.
     pub fn run_until(&mut self, end: Duration) {
-        while let Some(at) = self.next()
-            && at <= end
-        {
-            self.step();
-        }
+        while self.step_until(end) {}
         self.now = self.now.max(end);
     }
 
     /// Lets one actor do one thing. Says whether there was anything to do.
     pub fn step(&mut self) -> bool {
+        self.step_until(Duration::MAX)
+    }
+
+    /// Lets one actor do one thing that is due by then. Says whether there was anything to do.
+    pub fn step_until(&mut self, end: Duration) -> bool {
         self.tell();
-        let Some((at, actor)) = self.who() else { return false };
+        let Some((at, actor)) = self.who().filter(|(at, _)| *at <= end) else { return false };
         self.now = self.now.max(at);
         match actor {
             Actor::People => self.people_act(),
@@ -211,12 +212,8 @@ impl World {
     /// Tells all actors what has changed in the store.
     fn tell(&mut self) {
         while self.told < self.store.version() {
-            let Ok(changes) = self.store.changes_after(self.told) else {
-                self.told = self.store.version();
-                return;
-            };
-            let changes: Vec<Change<Id, Object>> = changes.cloned().collect();
-            for change in changes {
+            // Nobody else asks for them, and they would keep every object that ever was.
+            for change in self.store.take_changes() {
                 self.told = change.version;
                 self.index(&change);
                 self.nodes_see(&change);

@@ -119,7 +119,7 @@ impl Engine {
 
     /// The policy that governs a queue.
     pub fn policy_of(&self, queue: &Queue) -> Option<&Effective> {
-        self.policies.governing(queue)
+        self.policies.governing(queue).map(Arc::as_ref)
     }
 
     /// What is known of a job and would be done about it; `None` where no such job was seen.
@@ -127,10 +127,10 @@ impl Engine {
         let owner = self.index.owner(uid)?;
         let workload = self.index.workload_of(uid).cloned();
         let (unmanaged, unseen) = (Unmanaged(&owner), Unseen::of(&owner));
-        let (lever, quota) = handles(&owner, workload.as_ref(), &unmanaged)
+        let (lever, quota) = handles(&owner, workload.as_deref(), &unmanaged)
             .or_else(|| unseen.as_ref().and_then(Unseen::handles))?;
         let queue = quota.queue();
-        let policy = self.policies.governing(&queue).cloned();
+        let policy = self.policies.governing(&queue).map(|policy| Effective::clone(policy));
         let images = self.failing_images(&owner, (lever, quota), policy.as_ref(), now);
         let hold = HoldRecord::read(lever.meta()).or_else(|| HoldRecord::read(owner.meta()));
         Some(Account {
@@ -142,7 +142,7 @@ impl Engine {
             resumes: resumes(&owner, lever),
             requeues: requeues(&owner, lever),
             images,
-            workload: workload.clone(),
+            workload: workload.as_deref().cloned(),
             owner: owner.clone(),
         })
     }

@@ -136,6 +136,6 @@ impl Engine {
 
     /// The policy that decides of a job now.
     fn governing(&self, job: Uid) -> Option<&Effective> {
-        self.policies.governing(&self.queue_of(job)?)
+        self.policies.governing(&self.queue_of(job)?).map(Arc::as_ref)
     }
 }

@@ -84,7 +84,7 @@ impl Engine {
         }
         let workload = self.index.workload_of(uid).cloned();
         let unmanaged = Unmanaged(&job);
-        let (lever, quota) = handles(&job, workload.as_ref(), &unmanaged)?;
+        let (lever, quota) = handles(&job, workload.as_deref(), &unmanaged)?;
 
         if let Some(step) = self.keep(&job, (lever, quota), case, idle, now) {
             return step;

@@ -8,7 +8,7 @@ use crate::engine::casebook::Case;
 use crate::explain::HoldRecord;
 use crate::gauges::{Gauges, PolicyGauges};
 use crate::objects::{Quantity, Uid};
-use crate::quota::{QuotaView, Unmanaged};
+use crate::quota::{QuotaView as _, Unmanaged};
 use crate::resolve::{Effective, Queue};
 use crate::time::Now;
 
@@ -75,7 +75,7 @@ impl Engine {
         }
         let Some(owner) = self.index.owner(job) else { return };
         let workload = self.index.workload_of(job);
-        let queue = workload.map_or_else(|| Unmanaged(&owner).queue(), QuotaView::queue);
+        let queue = workload.map_or_else(|| Unmanaged(&owner).queue(), |workload| workload.queue());
         let queue = gauges.queues.entry(queue).or_default();
         if case.held_by.is_some() {
             let marks = workload.map_or_else(|| owner.meta(), |workload| &workload.metadata);

@@ -102,14 +102,14 @@ impl Engine {
         let key = job.neighbour(hold.policy.clone());
         // A policy that is deleted or in Audit takes no new action; what it holds still comes back.
         let policy = self.policies.get(&key).cloned();
-        let paused = policy.as_ref().is_some_and(|policy| policy.paused.is_some());
+        let paused = policy.as_deref().is_some_and(|policy| policy.paused.is_some());
         if paused || self.paused.is_some() || is_spent(lever, case) {
             return None;
         }
         let gone = self.is_quiet(job) && self.index.pods_of(uid).next().is_none();
         if !gone || !quota.is_released() {
             let why = "its Pods have not ended";
-            return self.outwait(job, lever, (hold, why), case, policy.as_ref(), now);
+            return self.outwait(job, lever, (hold, why), case, policy.as_deref(), now);
         }
         let target = lever.meta().uid;
         let queue = match quota.queue() {
@@ -127,7 +127,7 @@ impl Engine {
             let requests = self.ledger.requests(target).cloned().unwrap_or_default();
             if requests.is_unknown() && self.ledger.preempts(queue) {
                 let why = "what it asks for has not been known";
-                return self.outwait(job, lever, (hold, why), case, policy.as_ref(), now);
+                return self.outwait(job, lever, (hold, why), case, policy.as_deref(), now);
             }
             if !self.ledger.may_return(queue, &requests) {
                 return self.await_quota(uid);

@@ -112,7 +112,7 @@ pub struct Index {
     /// Jobs by their uid.
     jobs: BTreeMap<Uid, JobRow>,
     /// Workloads by their uid.
-    workloads: BTreeMap<Uid, Workload>,
+    workloads: BTreeMap<Uid, Arc<Workload>>,
     lineage: Lineage,
     by_controller: Multi<Uid>,
     by_workload: Multi<Key>,
@@ -384,7 +384,7 @@ impl Index {
             kind: owner.kind.clone(),
             name: name.clone(),
             reach,
-            workload: workload.clone(),
+            workload: Workload::clone(workload),
         })))
     }
 
@@ -423,12 +423,12 @@ impl Index {
 
     /// All Workloads.
     pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
-        self.workloads.values()
+        self.workloads.values().map(Arc::as_ref)
     }
 
     /// A Workload by its uid.
     pub fn workload(&self, uid: Uid) -> Option<&Workload> {
-        self.workloads.get(&uid)
+        self.workloads.get(&uid).map(Arc::as_ref)
     }
 
     /// A Workload was seen. Returns the job that it stands for, then those that lose or gain Pods
@@ -438,12 +438,12 @@ impl Index {
         let job = lineage::stands_for(&workload);
         self.lineage.put_workload(&workload);
         let owners = workload.metadata.owner_references.clone();
-        let before = self.workloads.insert(uid, workload);
+        let before = self.workloads.insert(uid, Arc::new(workload));
         if before.as_ref().is_some_and(|before| before.metadata.owner_references == owners) {
             return (job, BTreeSet::new());
         }
         // One that was made before its owner gets it later, and a group gets other Pods.
-        let before = before.as_ref().map(lineage::stands_for).filter(|before| *before != job);
+        let before = before.as_deref().map(lineage::stands_for).filter(|before| *before != job);
         let mut touched = before.map(|job| self.part(job, uid, &key)).unwrap_or_default();
         self.jobs.entry(job).or_default().workloads.insert(uid);
         touched.extend(self.assign_under(job, &key));
@@ -480,7 +480,7 @@ impl Index {
 
     /// The Workload that stands for a job now: the newest that has not ended (an elastic job can
     /// have an older one that was replaced).
-    pub fn workload_of(&self, job: Uid) -> Option<&Workload> {
+    pub fn workload_of(&self, job: Uid) -> Option<&Arc<Workload>> {
         let uids = self.jobs.get(&job)?.workloads.iter();
         uids.filter_map(|uid| self.workloads.get(uid))
             .max_by_key(|w| (!w.is_finished(), w.metadata.creation_timestamp, w.metadata.uid))

@@ -12,11 +12,14 @@ impl Uid {
 
     /// Reads a UUID; [`Uid::NIL`] for anything else.
     pub fn parse(text: &str) -> Self {
-        let hex: String = text.chars().filter(|c| *c != '-').collect();
-        if hex.len() == 32 && text.len() == 36 {
-            u128::from_str_radix(&hex, 16).map_or(Self::NIL, Self)
-        } else {
-            Self::NIL
+        let digits = text.chars().filter(|c| *c != '-');
+        let read =
+            digits.map(|c| c.to_digit(16)).try_fold((0_u128, 0), |(value, digits), digit| {
+                Some(((value << 4) | u128::from(digit?), digits + 1))
+            });
+        match read {
+            Some((value, 32)) if text.len() == 36 => Self(value),
+            _ => Self::NIL,
         }
     }
 
@@ -33,16 +36,17 @@ impl Uid {
 
 impl std::fmt::Display for Uid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let v = self.0;
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            v >> 96,
-            (v >> 80) & 0xffff,
-            (v >> 64) & 0xffff,
-            (v >> 48) & 0xffff,
-            v & 0xffff_ffff_ffff
-        )
+        // Digit by digit: statuses and Events name many uids, and `{:x}` pads each of five parts anew.
+        let mut text = [b'-'; 36];
+        let places = (0..text.len()).filter(|place| !matches!(place, 8 | 13 | 18 | 23));
+        for (place, shift) in places.zip((0..u128::BITS).step_by(4).rev()) {
+            let digit = u32::try_from((self.0 >> shift) & 0xf).unwrap_or_default();
+            let digit = char::from_digit(digit, 16).and_then(|digit| u8::try_from(digit).ok());
+            if let (Some(byte), Some(digit)) = (text.get_mut(place), digit) {
+                *byte = digit;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| std::fmt::Error)?)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dislodge_engine::input::Kind;
 use dislodge_engine::keys;
 use dislodge_engine::objects::{self, JobSpec, Uid};
 use dislodge_engine::objects::{PodConditionPattern, PodFailurePolicy, PodFailureRule};
@@ -89,7 +90,8 @@ impl World {
     }
 
     fn sync(&mut self, uid: Uid) {
-        let Some(job) = self.job(uid).cloned() else { return };
+        let Some(object) = self.get(Kind::Job, uid).cloned() else { return };
+        let Some(job) = object.as_job() else { return };
         let (now, wall) = (self.now, self.wall());
         let mut next = job.clone();
         let has_ended =
@@ -132,7 +134,7 @@ impl World {
                 wanted.saturating_sub(u32::try_from(pods.active.len()).unwrap_or(u32::MAX));
             match self.pause(uid, next.failed) {
                 Some(until) if missing > 0 && until > now => self.jobs.at(until, uid),
-                _ => (0..missing).for_each(|_| self.make_pod(uid, &job)),
+                _ => (0..missing).for_each(|_| self.make_pod(uid, job)),
             }
         }
         let after = self.pods_to_do(uid);

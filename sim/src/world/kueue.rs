@@ -1,6 +1,7 @@
 //! Kueue, as read and measured (kueue.md 2, live.md 4): queues and their quota, cohorts, admission,
 //! preemption, `active`, eviction and requeue.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,9 @@ use std::time::Duration;
 use dislodge_engine::input::Kind;
 use dislodge_engine::keys;
 use dislodge_engine::objects::{
-    self, Admission, ClusterQueue, ClusterQueueSpec, FlavorQuotas, FlavorReservation, Key,
-    LocalQueue, LocalQueueSpec, Preemption, Quantity, ResourceGroup, ResourceQuota,
-    ResourceReservation, Uid, Usage,
+    self, Admission, ClusterQueue, ClusterQueueSpec, FlavorQuotas, FlavorReservation, LocalQueue,
+    LocalQueueSpec, Preemption, Quantity, ResourceGroup, ResourceQuota, ResourceReservation, Uid,
+    Usage,
 };
 
 use super::object::{Object, Workload, holds, set_condition};
@@ -143,7 +144,8 @@ impl World {
     }
 
     fn reconcile_job(&mut self, uid: Uid) {
-        let Some(job) = self.job(uid).cloned() else { return };
+        let Some(object) = self.get(Kind::Job, uid).cloned() else { return };
+        let Some(job) = object.as_job() else { return };
         let (wall, conditions) = (self.wall(), &job.seen.status.conditions);
         let has_ended = ["Failed", "Complete"].into_iter().find(|kind| holds(conditions, kind));
         let Some(workload) = self.workload_of.get(&uid).copied() else {
@@ -152,7 +154,8 @@ impl World {
             }
             return;
         };
-        let Some(w) = self.workload(workload).cloned() else { return };
+        let Some(object) = self.get(Kind::Workload, workload).cloned() else { return };
+        let Some(w) = object.as_workload() else { return };
         let status = &w.seen.status.conditions;
         if let Some(kind) = has_ended {
             if !holds(status, "Finished") {
@@ -173,7 +176,7 @@ impl World {
                     job.seen.status.start_time = None;
                 });
             } else if reserved && job.seen.status.active == 0 {
-                self.end_eviction(workload, &w);
+                self.end_eviction(workload, w);
             }
         } else if job.seen.spec.suspend == reserved {
             // Also what a person has suspended: it is undone (kueue.md 0.2).
@@ -197,7 +200,8 @@ impl World {
     }
 
     fn reconcile_workload(&mut self, uid: Uid) {
-        let Some(w) = self.workload(uid).cloned() else { return };
+        let Some(object) = self.get(Kind::Workload, uid).cloned() else { return };
+        let Some(w) = object.as_workload() else { return };
         let (now, wall, conditions) = (self.now, self.wall(), &w.seen.status.conditions);
         if holds(conditions, "Finished") {
             return;
@@ -222,7 +226,7 @@ impl World {
             return;
         }
         if evicted && !reserved && !holds(conditions, "Requeued") {
-            if evicted_for(&w) == "PodsReadyTimeout" && w.requeued.1 > now {
+            if evicted_for(w) == "PodsReadyTimeout" && w.requeued.1 > now {
                 self.kueue.at(w.requeued.1, Work::Workload(uid));
                 return;
             }
@@ -232,7 +236,7 @@ impl World {
             });
         }
         if reserved && !evicted {
-            self.watch_for_ready(uid, &w);
+            self.watch_for_ready(uid, w);
         } else if !reserved {
             self.kueue.at(now, Work::Cycle);
         }
@@ -289,19 +293,22 @@ impl World {
     /// Admits who waits and fits, the highest rank and the oldest first (Kueue: `BestEffortFIFO`). As
     /// in the real one, what borrows is looked at after all that does not.
     fn cycle(&mut self) {
-        let mut waiting: Vec<(Uid, Workload)> =
-            self.workloads().filter(|(_, w)| waits(w)).map(|(uid, w)| (uid, w.clone())).collect();
         // Who would borrow comes last (Kueue: `entryOrdering`), or it would be admitted and displaced
         // for ever.
         let borrows = |w: &Workload| {
             self.cluster_queue_of(w).is_some_and(|queue| self.used(queue) + w.cpus > nominal(queue))
         };
-        waiting.sort_by_key(|(uid, w)| (borrows(w), std::cmp::Reverse(w.priority), *uid));
-        for (uid, w) in waiting {
-            let Some(queue) = self.cluster_queue_of(&w).cloned() else { continue };
+        let waiting = self.workloads().filter(|(_, w)| waits(w));
+        let mut waiting: Vec<_> =
+            waiting.map(|(uid, w)| (borrows(w), Reverse(w.priority), uid)).collect();
+        waiting.sort_unstable();
+        for (_, _, uid) in waiting {
+            let Some(object) = self.get(Kind::Workload, uid).cloned() else { continue };
+            let Some(w) = object.as_workload() else { continue };
+            let Some(queue) = self.cluster_queue_of(w).cloned() else { continue };
             if self.fits(&queue, w.cpus + self.booked_by_others(uid, &queue)) {
                 self.admit(uid, &queue, w.cpus);
-            } else if !self.kueue.booked.contains(&uid) && self.preempt_for(&queue, &w) {
+            } else if !self.kueue.booked.contains(&uid) && self.preempt_for(&queue, w) {
                 self.kueue.booked.insert(uid);
             }
         }
@@ -393,7 +400,7 @@ impl World {
         }
         // The lowest rank first, and of these the newest. Who makes room does so for a job that does
         // not borrow (Kueue: `borrowWithinCohort`, `Never`), and a queue gives up what it borrows alone.
-        victims.sort_by_key(|(uid, other)| (other.priority, std::cmp::Reverse(*uid)));
+        victims.sort_by_key(|(uid, other)| (other.priority, Reverse(*uid)));
         let (mut freed, mut freed_here, mut chosen) = (0, 0, Vec::new());
         let fits = |freed: u32, here: u32| {
             (self.used(queue) + w.cpus).saturating_sub(here) <= nominal(queue)
@@ -439,10 +446,11 @@ impl World {
     }
 
     fn cluster_queue_of(&self, w: &Workload) -> Option<&ClusterQueue> {
-        let key = Key::new(w.seen.metadata.namespace.as_str(), w.seen.spec.queue_name.as_str());
-        let queues =
+        let (namespace, name) = (&w.seen.metadata.namespace, &w.seen.spec.queue_name);
+        let mut queues =
             self.of_kind(Kind::LocalQueue).filter_map(|(_, object)| object.as_local_queue());
-        let queue = queues.into_iter().find(|queue| queue.metadata.key() == key)?;
+        let queue = queues
+            .find(|queue| queue.metadata.name == *name && queue.metadata.namespace == *namespace)?;
         self.cluster_queues().find(|behind| behind.metadata.name == queue.spec.cluster_queue)
     }
 

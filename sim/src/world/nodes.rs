@@ -129,7 +129,7 @@ fn as_kubelet_reads(uid: Uid, pod: &Pod) -> kubelet::Pod {
         image_volumes: Vec::new(),
         grace: GRACE,
         deletion: pod.is_deleted().then_some(GRACE),
-        shown: pod.status.clone(),
+        shown: pod.status.as_deref().cloned(),
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Pod {
     /// What it is made of.
     pub template: Arc<Template>,
     /// What the kubelet wrote last.
-    pub status: Option<kubelet::PodStatus>,
+    pub status: Option<Arc<kubelet::PodStatus>>,
     /// Whether the Job has taken it into account: until then its finalizer keeps the object
     /// (Kubernetes: `batch.kubernetes.io/job-tracking`).
     pub counted: bool,
@@ -286,7 +286,7 @@ impl Pod {
             own.map(|c| shown(c, start)).collect::<Vec<_>>()
         };
         (seen.container_statuses, seen.init_container_statuses) = (of(true), of(false));
-        self.status = Some(status);
+        self.status = Some(Arc::new(status));
     }
 }
 
