@@ -239,19 +239,30 @@ impl Engine {
 
 /// Whether the same registries are down: that more jobs wait for them is no news.
 fn same_outages(new: &ImagePullPolicyStatus, old: &ImagePullPolicyStatus) -> bool {
-    let which = |status: &ImagePullPolicyStatus| -> Vec<(String, Timestamp)> {
-        status.outages.iter().map(|outage| (outage.host.clone(), outage.since_time)).collect()
-    };
-    which(new) == which(old)
+    fn which(status: &ImagePullPolicyStatus) -> impl Iterator<Item = (&str, Timestamp)> {
+        status.outages.iter().map(|outage| (outage.host.as_str(), outage.since_time))
+    }
+    which(new).eq(which(old))
 }
 
 /// Whether two statuses differ in no more than the checkpoint.
 fn is_checkpoint_only(new: &ImagePullPolicyStatus, old: &ImagePullPolicyStatus) -> bool {
-    let aligned = ImagePullPolicyStatus {
-        failing: old.failing.clone(),
-        silent_pulls: old.silent_pulls,
-        outages: if same_outages(new, old) { old.outages.clone() } else { new.outages.clone() },
-        ..new.clone()
-    };
-    aligned == *old
+    let ImagePullPolicyStatus {
+        observed_generation,
+        conditions,
+        queues,
+        held_jobs,
+        actions,
+        audit,
+        budget,
+        failing: _,
+        outages: _,
+        silent_pulls: _,
+        recent_actions,
+    } = new;
+    same_outages(new, old)
+        && (*observed_generation, *held_jobs) == (old.observed_generation, old.held_jobs)
+        && (*actions, *audit, *budget) == (old.actions, old.audit, old.budget)
+        && (conditions, queues) == (&old.conditions, &old.queues)
+        && *recent_actions == old.recent_actions
 }

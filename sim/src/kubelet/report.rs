@@ -33,8 +33,7 @@ impl Worker {
 
     /// The same while the pod's containers may still run: an end of the whole pod is not
     /// published before they are gone (status_manager.go `mergePodStatus`).
-    pub(super) fn report_unended(&self, now: Duration, seen: Duration) -> PodStatus {
-        let mut status = self.report(now, seen);
+    pub(super) fn unended(&self, mut status: PodStatus) -> PodStatus {
         if status.phase.is_terminal() && self.foreign_end.is_none() {
             status.phase = self.last_written().map_or(Phase::Pending, |written| written.phase);
         }

@@ -50,7 +50,7 @@ impl Worker {
             Stop::Sandbox { quiet, .. } => {
                 self.runtime.sandbox = None;
                 if *quiet {
-                    let status = self.report_unended(now, now);
+                    let status = self.unended(self.report(now, now));
                     self.publish(status, node);
                 }
                 let until = now + self.jitter.next(node.config.timing.teardown_jitter);

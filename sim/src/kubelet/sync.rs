@@ -76,11 +76,10 @@ impl Worker {
         self.take_up_foreign_end();
         self.first_sync.get_or_insert(now);
         self.seen = now;
-        let ends = self.pod.deletion.is_some()
-            || self.foreign_end.is_some()
-            || self.report(now, self.seen).phase.is_terminal();
-        let status = self.report_unended(now, self.seen);
-        self.publish(status, node);
+        let status = self.report(now, self.seen);
+        let ends =
+            self.pod.deletion.is_some() || self.foreign_end.is_some() || status.phase.is_terminal();
+        self.publish(self.unended(status), node);
         if ends {
             self.begin_stopping(now, node);
             return;
