@@ -25,6 +25,8 @@ pub(super) struct Case {
     pub(super) told: Option<String>,
     /// The hold whose end the owner was told of by this process.
     pub(super) untold: Option<String>,
+    /// The hold whose word was taken back last, also when it stands there again.
+    pub(super) taken_back: Option<String>,
     /// The hold that this process has ended at a person's word.
     pub(super) resumed: Option<String>,
     /// The hold that has been counted and published.
@@ -151,6 +153,7 @@ impl Case {
             && self.spent.is_none()
             && self.told.is_none()
             && self.untold.is_none()
+            && self.taken_back.is_none()
             && self.resumed.is_none()
             && self.refused.is_none()
             && self.stuck.is_none()

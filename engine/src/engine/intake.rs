@@ -435,6 +435,13 @@ impl Engine {
             if !outcome.is_done() {
                 let at = case.pauses.pause(now.elapsed);
                 self.wake(at, Due::Job(job));
+            } else if let Step::Untell(id) = step
+                && case.taken_back.replace(id.clone()).as_ref() == Some(id)
+            {
+                // Another replica that leads, too, knows better and tells anew, or the reverse: growing
+                // pauses, or the two take turns as fast as they can write.
+                let at = case.pauses.pause(now.elapsed);
+                self.wake(at, Due::Job(job));
             } else if !matches!(step, Step::ClearPod(_)) {
                 // That a condition was taken away says nothing of what it was set for.
                 self.cases.entry(job).or_default().pauses.proceed();

@@ -309,3 +309,29 @@ fn nobody_is_woken_to_count_where_nothing_is_waited_for() {
     stage.wait(3600);
     assert_eq!(stage.engine.next_deadline(), None);
 }
+
+/// Found by simulation: two replicas led, and one had yet to see the hold. It took the owner's word back, the
+/// other told it anew, a hundred times a second.
+#[test]
+fn two_leaders_of_whom_one_is_behind_do_not_take_turns_with_the_owner_s_word() {
+    let mut stage = Stage::new();
+    stage.policy(enforce(3));
+    stage.admitted();
+    let told =
+        json!({"dislodge.dev/hold": "62815facba1662fa", "dislodge.dev/held": "3 failed pulls"});
+    stage.job(told.clone());
+    let mut taken_back = 0;
+    for _ in 0..60 {
+        for _ in 0..100 {
+            let given = short(&stage.answer(Outcome::Applied));
+            if !given.iter().any(|effect| effect.starts_with("explain +0")) {
+                break;
+            }
+            taken_back += 1;
+            stage.job(json!({}));
+            stage.job(told.clone()); // by the other one
+        }
+        stage.wait(1);
+    }
+    assert!((2..15).contains(&taken_back), "{taken_back} times in a minute");
+}
