@@ -4,13 +4,18 @@ CARGO ?= cargo
 # For `make histories`.
 FIRST ?= 0
 HISTORIES ?= 100000
+# For `make faults`: seeds of each fault alone, and of each pair.
+SEEDS ?= 100
+PAIRS ?= 10
+# For `make seeded-bugs`: at most so many histories until a mistake has to be caught.
+MOST ?= 100000
 # The version that `make deny` installs where none is installed.
 CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
 
 .PHONY: help demo demo-cluster test test-fast test-troubled histories tools lint fmt fmt-check doc generate verify deny \
-	deny-install bench-release bench-reading count-reading fuzz mutants image \
+	deny-install bench-release bench-reading count-reading faults fuzz mutants image seeded-bugs \
 	test-image
 
 help: ## list the targets
@@ -33,6 +38,12 @@ test-troubled: ## each row of the table with a killed controller, and with two t
 
 histories: ## random histories of a whole cluster: HISTORIES of them, from seed FIRST on
 	$(CARGO) run --locked --release --package dislodge-sim --example histories -- $(FIRST) $(HISTORIES)
+
+faults: ## each fault of the table alone, with each action, and all pairs: SEEDS and PAIRS seeds each
+	$(CARGO) run --locked --release --package dislodge-sim --example faults -- $(SEEDS) $(PAIRS)
+
+seeded-bugs: ## random histories with each seeded mistake until one breaks a rule, at most MOST
+	$(CARGO) run --locked --release --package dislodge-sim --example seeded-bugs -- $(MOST)
 
 tools: ## build the programs of the test cluster (about 15 minutes once, then seconds)
 	$(CARGO) run --locked --package dislodge-testbed --example tools

@@ -5,18 +5,27 @@
 
 mod faults;
 mod jobs;
+mod many;
+mod table;
 
 use std::time::Duration;
 
-use dislodge_engine::api::ImagePullPolicySpec;
+use dislodge_engine::api::{Action, ImagePullPolicySpec};
 use serde_json::json;
+
+pub use many::on_all_cores;
+pub use table::{FAULTS, Fault, Tier};
 
 use crate::chance::Chance;
 use crate::registry::{Registry, Script};
-use crate::world::{Deed, JobPlan, Judge, Plan, Quota, ReplicaPlan, Trouble, Violation, World};
+use crate::world::{
+    Deed, JobPlan, Judge, Mistake, Plan, Quota, ReplicaPlan, Trouble, Violation, World,
+};
 
 /// Faults happen before that, people act before that.
 const BUSY: u64 = 1200;
+/// The consequences of all that went wrong are over then.
+const CALM: Duration = Duration::from_secs(BUSY + 300);
 /// A history ends then: whatever went wrong is over for long.
 const END: Duration = Duration::from_secs(BUSY + 1500);
 
@@ -44,6 +53,7 @@ pub struct Recipe {
     queues: Vec<(String, String, String)>,
     cluster_queues: Vec<(String, Quota)>,
     replicas: usize,
+    mistake: Option<Mistake>,
     /// What happens.
     pub items: Vec<Item>,
 }
@@ -71,19 +81,46 @@ impl Played {
 impl Recipe {
     /// The history of a seed.
     pub fn random(seed: u64) -> Self {
+        let (mut recipe, mut chance) = Self::without_faults(seed);
+        recipe.add_faults(&mut chance);
+        recipe
+    }
+
+    /// The history of a seed in which all rules have the same action, and these faults alone happen.
+    pub fn with(seed: u64, action: Action, faults: &[&Fault]) -> Self {
+        let (mut recipe, mut chance) = Self::without_faults(seed);
+        for item in &mut recipe.items {
+            if let Item::Deed(_, Deed::Apply { spec, .. }) = item {
+                spec.rules.iter_mut().flatten().for_each(|rule| rule.action = action);
+            }
+        }
+        for fault in faults {
+            fault.add(&mut recipe, &mut chance);
+        }
+        recipe
+    }
+
+    /// The same history with a mistake in every replica.
+    #[must_use]
+    pub fn mistaken(mut self, mistake: Mistake) -> Self {
+        self.mistake = Some(mistake);
+        self
+    }
+
+    fn without_faults(seed: u64) -> (Self, Chance) {
         let mut chance = Chance::new(seed);
         let mut recipe = Self {
             seed,
             queues: Vec::new(),
             cluster_queues: Vec::new(),
             replicas: if chance.one_in(4) { 2 } else { 1 },
+            mistake: None,
             items: Vec::new(),
         };
         recipe.add_queues(&mut chance);
         recipe.add_policies(&mut chance);
         recipe.add_jobs(&mut chance);
-        recipe.add_faults(&mut chance);
-        recipe
+        (recipe, chance)
     }
 
     fn add_queues(&mut self, chance: &mut Chance) {
@@ -106,9 +143,11 @@ impl Recipe {
 
     fn add_policies(&mut self, chance: &mut Chance) {
         for namespace in ["a", "b"] {
+            // Not the same name in both: a hold names its policy, and that is in its own namespace.
+            let (namespace, name) = (namespace.to_owned(), format!("policy-{namespace}"));
             let apply = |spec| Deed::Apply {
-                namespace: namespace.to_owned(),
-                name: "policy".to_owned(),
+                namespace: namespace.clone(),
+                name: name.clone(),
                 spec: Box::new(spec),
             };
             let at = chance.millis(0..30_000);
@@ -116,13 +155,32 @@ impl Recipe {
             if chance.one_in(3) {
                 let at = chance.seconds(60..BUSY);
                 let deed = if chance.one_in(3) {
-                    Deed::Withdraw { namespace: namespace.to_owned(), name: "policy".to_owned() }
+                    Deed::Withdraw { namespace: namespace.clone(), name: name.clone() }
                 } else {
                     apply(policy(chance))
                 };
                 self.items.push(Item::Deed(at, deed));
             }
+            if chance.one_in(4) {
+                let from = chance.seconds(60..BUSY - 300);
+                let until = from + chance.seconds(10..300);
+                for (at, paused) in [(from, true), (until, false)] {
+                    let (namespace, name) = (namespace.clone(), name.clone());
+                    self.items.push(Item::Deed(at, Deed::Pause { namespace, name, paused }));
+                }
+            }
         }
+    }
+
+    /// Somebody changes a namespace's policy, or deletes it.
+    fn change_policy(&mut self, namespace: &str, chance: &mut Chance) {
+        let (namespace, name) = (namespace.to_owned(), format!("policy-{namespace}"));
+        let deed = if chance.one_in(4) {
+            Deed::Withdraw { namespace, name }
+        } else {
+            Deed::Apply { namespace, name, spec: Box::new(policy(chance)) }
+        };
+        self.items.push(Item::Deed(chance.seconds(30..BUSY), deed));
     }
 
     /// The cluster of the recipe.
@@ -151,6 +209,7 @@ impl Recipe {
                 starts: Duration::from_secs(1),
                 leads: replica == 0,
                 troubles,
+                mistake: self.mistake,
             });
         }
         for item in &self.items {
@@ -163,13 +222,22 @@ impl Recipe {
         world
     }
 
+    fn judge(&self) -> Judge {
+        // A process whose clock runs fast has a short lease and short moments for good. What is due while a
+        // wall clock is behind is put off by as much, and nothing tells when the clock is right again.
+        let off = |item: &Item| {
+            matches!(item, Item::Trouble(.., Trouble::ClockRunsFast | Trouble::WallIsOff(_)))
+        };
+        if self.items.iter().any(off) { Judge::default() } else { Judge::calm_from(CALM) }
+    }
+
     /// Plays it.
     ///
     /// # Errors
     /// The first rule that is broken.
     pub fn play(&self) -> Result<Played, Violation> {
         let mut world = self.cluster();
-        let mut judge = Judge::default();
+        let mut judge = self.judge();
         let mut played = Played::default();
         while world.step_until(END) {
             played.steps += 1;
@@ -188,7 +256,7 @@ impl Recipe {
     /// What happens in it, as lines for people, until a rule is broken.
     pub fn story(&self) -> Vec<String> {
         let mut world = self.cluster();
-        let mut judge = Judge::default();
+        let mut judge = self.judge();
         while world.step_until(END) {
             if judge.look(&world).is_err() {
                 break;

@@ -10,11 +10,13 @@ mod history;
 mod invariants;
 mod jobs;
 mod kueue;
+mod mistakes;
 mod nodes;
 pub mod object;
 mod people;
 mod placing;
 mod server;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,12 +26,14 @@ use dislodge_engine::input::Kind;
 use dislodge_engine::objects::{Key, Meta, OwnerReference, Uid};
 use jiff::Timestamp;
 
-pub use dislodge::{Replica, ReplicaPlan, Trouble};
+pub use dislodge::{Replica, ReplicaPlan};
 pub use history::{Entry, History, What};
 pub use invariants::{Judge, Violation};
 pub use kueue::Quota;
+pub use mistakes::Mistake;
 pub use object::{Author, Job, JobPlan, Object, Pod, Template, Workload};
 pub use people::Deed;
+pub use trouble::{Site, Trouble};
 
 use crate::kubelet::Kubelet;
 use crate::registry::Registry;
@@ -327,9 +331,10 @@ impl World {
 
     /// Changes an object as the actor who owns the fields does: on what is stored now.
     fn change(&mut self, kind: Kind, uid: Uid, with: impl FnOnce(&mut Object)) {
-        let Some(object) = self.get(kind, uid) else { return };
-        let mut object = Object::clone(object);
+        let Some(before) = self.get(kind, uid) else { return };
+        let mut object = Object::clone(before);
         with(&mut object);
+        object.count_generation(before);
         let _same_or_new = self.store.replace(&(kind, uid), None, object);
     }
 

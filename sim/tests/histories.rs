@@ -1,26 +1,16 @@
 //! A slice of random histories: what must hold in each, whatever goes wrong. `make histories` plays a
 //! million.
 
-use std::thread;
-
-use dislodge_sim::random::{Played, Recipe};
+use dislodge_sim::random::{Played, Recipe, on_all_cores};
 
 /// So many histories in this slice.
 const SLICE: u64 = 3000;
-/// One thread a core of a small machine.
-const THREADS: u64 = 2;
 
 #[test]
 fn no_history_breaks_a_rule() {
-    let play = |thread: u64| {
-        let seeds = (0..SLICE).filter(move |seed| seed % THREADS == thread);
-        let played: Vec<(u64, _)> = seeds.map(|seed| (seed, Recipe::random(seed).play())).collect();
-        played
-    };
-    let all: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|n| scope.spawn(move || play(n))).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
+    let seeds: Vec<u64> = (0..SLICE).collect();
+    let played = on_all_cores(&seeds, |seed| Recipe::random(*seed).play());
+    let all: Vec<_> = seeds.into_iter().zip(played).collect();
     let broken: Vec<String> = all
         .iter()
         .filter_map(|(seed, played)| Some(format!("seed {seed}: {}", played.as_ref().err()?)))

@@ -19,7 +19,7 @@ impl Recipe {
         for _ in 0..chance.within(1..4) {
             let replica = usize::try_from(chance.within(0..self.replicas as u64)).unwrap_or(0);
             let from = chance.seconds(5..BUSY - 200);
-            let (lasts, trouble) = match chance.within(0..14) {
+            let (lasts, trouble) = match chance.within(0..15) {
                 0 | 1 => {
                     // It is killed, and comes back.
                     self.items.push(Item::Deed(from, Deed::Kill(replica)));
@@ -38,6 +38,7 @@ impl Recipe {
                     )
                 }
                 6 => (chance.seconds(5..180), Trouble::WatchRepeats),
+                13 => (chance.seconds(60..180), Trouble::DiesAgain(chance.small(2..8))),
                 7 | 8 => (chance.seconds(1..90), Trouble::WatchBreaks(kind(chance))),
                 9 => (chance.seconds(5..120), Trouble::Answers(answer(chance))),
                 10 => (chance.seconds(5..60), Trouble::AnswersAreLost),
@@ -56,7 +57,16 @@ impl Recipe {
     }
 }
 
-fn kind(chance: &mut Chance) -> Kind {
+/// From when until when.
+pub(super) type Span = (Duration, Duration);
+
+/// A time in which something goes wrong, so many seconds long, while there is something to do.
+pub(super) const fn span(chance: &mut Chance, seconds: std::ops::Range<u64>) -> Span {
+    let from = chance.seconds(5..BUSY - 200);
+    (from, from.saturating_add(chance.seconds(seconds)))
+}
+
+pub(super) fn kind(chance: &mut Chance) -> Kind {
     let index = usize::try_from(chance.within(0..5)).unwrap_or(0);
     let kinds = [Kind::Pod, Kind::Pod, Kind::Job, Kind::Workload, Kind::Policy];
     kinds.get(index).copied().unwrap_or(Kind::Pod)

@@ -1,5 +1,7 @@
 //! Jobs with images of all sorts, and what people do to them.
 
+use std::time::Duration;
+
 use dislodge_engine::keys;
 
 use super::{BUSY, Item, Recipe};
@@ -74,8 +76,20 @@ impl Recipe {
             }
             let plan = plan(&name, &image, chance);
             let job = (plan.namespace.clone(), plan.name.clone());
-            self.items.push(Item::Job(chance.seconds(2..600), plan));
+            let at = chance.seconds(2..600);
+            self.items.push(Item::Job(at, plan.clone()));
             self.add_deeds(&job, chance);
+            if chance.one_in(12) {
+                // Another one of the same name.
+                let gone = at + chance.seconds(30..400);
+                self.items.push(Item::Deed(gone, Deed::Delete(job)));
+                self.items.push(Item::Job(gone + chance.millis(10..3000), plan));
+            } else if chance.one_in(6) {
+                // Its owner wants it to run, whatever comes.
+                let times = (1..5).map(|time| at + Duration::from_secs(time * 120));
+                let resumes = times.filter(|at| *at < Duration::from_secs(BUSY));
+                self.items.extend(resumes.map(|at| Item::Deed(at, Deed::Resume(job.clone()))));
+            }
         }
         if chance.one_in(5) {
             self.items.push(Item::Deed(chance.seconds(60..BUSY), Deed::RestartKubelet(0)));
@@ -89,8 +103,9 @@ impl Recipe {
         let job = job.clone();
         let at = chance.seconds(30..BUSY);
         let ignore = keys::IGNORE.to_owned();
-        let deed = match chance.within(0..7) {
+        let deed = match chance.within(0..8) {
             0 => Deed::Delete(job),
+            5 => Deed::DeletePods(job),
             1 => Deed::SetActive(job, false),
             2 => Deed::SetActive(job, true),
             3 => Deed::SetSuspend(job, true),
@@ -118,10 +133,11 @@ fn image(sort: Sort, number: u64, sweep: bool) -> String {
 }
 
 fn plan(name: &str, image: &str, chance: &mut Chance) -> JobPlan {
-    let namespace = chance.pick(&["a", "a", "b"]);
+    // Nobody governs the last.
+    let namespace = chance.pick(&["a", "a", "a", "a", "b", "b", "b", "c"]);
     let mut plan = JobPlan::new(namespace, name, image);
     plan.queue = match (namespace, chance.within(0..5)) {
-        (_, 0) => None,
+        (_, 0) | ("c", _) => None,
         ("a", 1 | 2) => Some("cpu".to_owned()),
         _ => Some("gpu".to_owned()),
     };

@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "each place looks for its own troubles")]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dislodge_engine::effect::{Effect, EffectId, Outcome};
@@ -11,8 +12,11 @@ use dislodge_engine::time::Now;
 use dislodge_engine::{Config, Engine};
 use jiff::SignedDuration;
 
+use super::history::Sending;
+use super::mistakes::{Mistake, Mistaken};
 use super::object::{How, Object};
 use super::server::Write;
+use super::trouble::Trouble;
 use super::{Id, World};
 use crate::store::{Change, Version, What};
 
@@ -36,38 +40,12 @@ pub struct ReplicaPlan {
     pub leads: bool,
     /// What goes wrong around it, from when until when.
     pub troubles: Vec<(Duration, Duration, Trouble)>,
+    /// What is wrong in it.
+    pub mistake: Option<Mistake>,
 }
 
-/// What goes wrong around a replica for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// Changes of a kind become known so much later; `None`: of all kinds.
-    WatchLags(Option<Kind>, Duration),
-    /// Each watch event comes twice.
-    WatchRepeats,
-    /// The watch of a kind is broken: what happens meanwhile is not seen, and then all is listed anew.
-    WatchBreaks(Kind),
-    /// Writes are not done, and this is the answer.
-    Answers(Outcome),
-    /// Writes are done, and no answer comes.
-    AnswersAreLost,
-    /// Writes take so much longer to arrive.
-    WritesLag(Duration),
-    /// The lease cannot be renewed.
-    NoLease,
-    /// It leads beside another, as after a lease that has expired unnoticed.
-    LeadsToo,
-    /// The process stands still.
-    Frozen,
-    /// The process's wall clock is off by so many seconds.
-    WallIsOff(i64),
-    /// It dies at its next write: before the API server has it, or after.
-    Dies {
-        /// The API server has taken the write.
-        taken: bool,
-    },
-}
-
+/// How long a list that is not true is believed.
+const DOUBT: Duration = Duration::from_secs(5);
 /// How long a process that died is away.
 const AWAY: Duration = Duration::from_secs(3);
 
@@ -77,13 +55,24 @@ pub struct Replica {
     plan: ReplicaPlan,
     /// `None` while it is not running.
     life: Option<Life>,
+    /// What the cluster was when an API server fell behind, and when that was.
+    remembered: (Duration, Vec<(Kind, Arc<Object>)>),
+    /// How many of its writes have arrived.
+    arrived: u32,
 }
 
 /// What a process knows, and what ends with it.
 #[derive(Debug)]
 struct Life {
     engine: Engine,
+    mistaken: Option<Mistaken>,
     born: Duration,
+    /// How many times faster than the API server's its clock runs.
+    rate: u32,
+    /// Until when it holds the lease.
+    lease: Option<Duration>,
+    /// By how many seconds its wall clock is ahead.
+    ahead: i64,
     /// What comes next, when it comes, and when it was so.
     watches: BTreeMap<Kind, VecDeque<(Duration, Duration, Input)>>,
     /// Where each watch goes on after its list; `None`: it is not listed yet.
@@ -97,15 +86,16 @@ struct Life {
     passed: Option<Duration>,
     /// Kinds whose watch is broken, when they are listed anew, and since when nothing is seen.
     broken: BTreeMap<Kind, (Duration, Duration)>,
+    /// The same where all but something is seen.
+    doubtful: BTreeMap<Kind, (Duration, Duration)>,
 }
 
 /// Writes of one effect that have yet to arrive.
 #[derive(Debug)]
 struct Sent {
     writes: VecDeque<Write>,
-    /// When the first of them was sent, and how far the watches were behind then.
-    at: Duration,
-    behind: Duration,
+    /// When the next of them was sent, and what its writer was then.
+    sending: Sending,
     /// Nothing is sent after that, as the process counts time.
     until: Option<Duration>,
 }
@@ -142,17 +132,25 @@ impl Replica {
     }
 
     pub(super) fn sees(&mut self, now: Duration, change: &Change<Id, Object>) {
-        let (kind, mut lag, mut times, mut broken) = (change.key.0, WATCH, 1, None);
+        let (kind, mut lag, mut times) = (change.key.0, WATCH, 1);
+        let (mut broken, mut dropped) = (None, None);
         for (until, trouble) in self.troubles(now) {
             match trouble {
                 Trouble::WatchLags(of, by) if of.is_none_or(|of| of == kind) => lag += by,
                 Trouble::WatchRepeats => times = 2,
                 Trouble::WatchBreaks(of) if of == kind => broken = Some(until),
+                Trouble::WatchDrops(of, what) if of == kind && what == change.what => {
+                    dropped = Some(until);
+                }
                 _ => {}
             }
         }
         let Some(life) = &mut self.life else { return };
         if life.listed.is_none_or(|listed| change.version <= listed) {
+            return;
+        }
+        if let Some(until) = dropped {
+            life.doubtful.entry(kind).or_insert((until + lag, now));
             return;
         }
         if let Some(until) = broken {
@@ -171,10 +169,15 @@ impl Replica {
 }
 
 impl Life {
-    fn new(now: Duration) -> Self {
+    fn new(now: Duration, plan: &ReplicaPlan) -> Self {
+        let fast = plan.troubles.iter().any(|(.., trouble)| *trouble == Trouble::ClockRunsFast);
         Self {
             engine: Engine::new(Config::kubelet()),
+            mistaken: plan.mistake.map(Mistaken::new),
             born: now,
+            rate: if fast { 2 } else { 1 },
+            lease: None,
+            ahead: 0,
             watches: BTreeMap::new(),
             listed: None,
             list_at: now + START,
@@ -183,12 +186,18 @@ impl Life {
             answers: BTreeMap::new(),
             passed: None,
             broken: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
         }
+    }
+
+    /// How long it has been running, by its own clock.
+    fn elapsed(&self, at: Duration) -> Duration {
+        at.saturating_sub(self.born) * self.rate
     }
 
     fn next(&self) -> Option<(Duration, Next)> {
         let list = self.listed.is_none().then_some((self.list_at, Next::List));
-        let deadline = self.engine.next_deadline().map(|due| self.born + due);
+        let deadline = self.engine.next_deadline().map(|due| self.born + due / self.rate);
         let deadline = deadline.map(|at| match self.passed {
             // The engine may want to be asked again about the same time: not without a pause.
             Some(passed) if at <= passed => (passed + Duration::from_millis(100), Next::Deadline),
@@ -201,7 +210,8 @@ impl Life {
         let arrival = self.sent.first_key_value().map(|((at, id), _)| (*at, Next::Arrival(*id)));
         let answer = self.answers.first_key_value().map(|((at, id), _)| (*at, Next::Answer(*id)));
         let lease = Some((self.renew_at, Next::Lease));
-        let relist = self.broken.iter().map(|(kind, (at, _))| (*at, Next::Relist(*kind))).min();
+        let lists = self.broken.iter().chain(&self.doubtful);
+        let relist = lists.map(|(kind, (at, _))| (*at, Next::Relist(*kind))).min();
         list.into_iter()
             .chain(relist)
             .chain(deadline)
@@ -215,12 +225,25 @@ impl Life {
     /// How old the oldest change is that the watches have yet to deliver.
     fn behind(&self, now: Duration) -> Duration {
         let queued = self.watches.values().filter_map(|watch| Some(watch.front()?.1));
-        let missed = self.broken.values().map(|(_, since)| *since);
+        let missed = self.broken.values().chain(self.doubtful.values()).map(|(_, since)| *since);
         queued.chain(missed).min().map_or(Duration::ZERO, |oldest| now.saturating_sub(oldest))
     }
 
+    /// Tells the process something, which makes of it what it should, or something else.
+    fn handle(&mut self, input: Input, now: Now, way: (Duration, Duration)) {
+        let Some(mistaken) = &mut self.mistaken else { return self.decide(input, now, way) };
+        let more = mistaken.more(&input);
+        for input in mistaken.inputs(input, now) {
+            self.decide(input, now, way);
+        }
+        if let Some(write) = more {
+            // No effect has that name: its outcome is told to nobody.
+            self.send(EffectId(u64::MAX), vec![write], None, way);
+        }
+    }
+
     /// Tells the engine something; what it wants done is sent.
-    fn handle(&mut self, input: Input, now: Now, (at, way): (Duration, Duration)) {
+    fn decide(&mut self, input: Input, now: Now, way: (Duration, Duration)) {
         for (id, effect) in self.engine.handle(input, now) {
             let until = match &effect {
                 Effect::Lever { until, .. } | Effect::EndPod { until, .. } => *until,
@@ -230,10 +253,28 @@ impl Life {
                 | Effect::WriteStatus { .. }
                 | Effect::Reserve { .. } => None,
             };
-            let behind = self.behind(at);
-            let sent = Sent { writes: Write::all(effect).into(), at, behind, until };
-            self.sent.insert((at + way, id), sent);
+            let writes = match &mut self.mistaken {
+                Some(mistaken) => mistaken.writes(effect),
+                None => Write::all(effect),
+            };
+            if writes.is_empty() {
+                self.answers.insert((way.0 + WAY, id), Outcome::Applied);
+            } else {
+                self.send(id, writes, until, way);
+            }
         }
+    }
+
+    fn send(
+        &mut self,
+        id: EffectId,
+        writes: Vec<Write>,
+        until: Option<Duration>,
+        (at, way): (Duration, Duration),
+    ) {
+        let leads = self.lease.is_some_and(|lease| at < lease);
+        let sending = Sending { sent: at, behind: self.behind(at), leads, ahead: self.ahead };
+        self.sent.insert((at + way, id), Sent { writes: writes.into(), sending, until });
     }
 }
 
@@ -241,7 +282,8 @@ impl World {
     /// Adds a replica of Dislodge.
     pub fn add_replica(&mut self, plan: ReplicaPlan) -> usize {
         let (index, starts) = (self.replicas.len(), plan.starts);
-        self.replicas.push(Replica { plan, life: None });
+        let remembered = (Duration::ZERO, Vec::new());
+        self.replicas.push(Replica { plan, life: None, remembered, arrived: 0 });
         self.plan(starts, super::Deed::Start(index));
         index
     }
@@ -255,39 +297,91 @@ impl World {
     pub(super) fn start(&mut self, index: usize) {
         let now = self.now;
         if let Some(replica) = self.replicas.get_mut(index) {
-            replica.life.get_or_insert_with(|| Life::new(now));
+            replica.life.get_or_insert_with(|| Life::new(now, &replica.plan));
         }
+    }
+
+    /// What the cluster is now is what an API server shows that has fallen behind.
+    pub(super) fn remember(&mut self, index: usize) {
+        let all = Kind::ALL.into_iter();
+        let all = all.flat_map(|kind| self.of_kind(kind).map(move |(_, o)| (kind, Arc::clone(o))));
+        let all = (self.now, all.collect());
+        if let Some(replica) = self.replicas.get_mut(index) {
+            replica.remembered = all;
+        }
+    }
+
+    /// How many objects a running replica knows, where it has nothing more to hear of.
+    pub(super) fn known_by(&self, index: usize) -> Option<(usize, usize)> {
+        let life = self.replicas.get(index)?.life.as_ref()?;
+        let now = Now { elapsed: life.elapsed(self.now), wall: self.wall() };
+        let gauges = life.engine.gauges(now);
+        let idle = life.engine.is_synced() && life.behind(self.now).is_zero();
+        idle.then_some((gauges.pods, gauges.workloads))
+    }
+
+    /// How many effects of a replica have no outcome.
+    pub(super) fn under_way(&self, index: usize) -> usize {
+        let life = self.replicas.get(index).and_then(|replica| replica.life.as_ref());
+        life.map_or(0, |life| life.sent.len() + life.answers.len())
+    }
+
+    pub(super) const fn replica_count(&self) -> usize {
+        self.replicas.len()
     }
 
     pub(super) fn replica_acts(&mut self, index: usize) {
         let (at, wall) = (self.now, self.wall());
         let Some(replica) = self.replicas.get_mut(index) else { return };
         let (mut way, mut leads, mut off) = (WAY, replica.plan.leads, 0);
-        for (_, trouble) in replica.troubles(at) {
+        let (mut dies, mut late) = (false, None);
+        for (until, trouble) in replica.troubles(at) {
             match trouble {
                 Trouble::WritesLag(by) => way += by,
                 Trouble::NoLease => leads = false,
                 Trouble::LeadsToo => leads = true,
                 Trouble::WallIsOff(seconds) => off = seconds,
+                Trouble::DiesListing => dies = true,
+                Trouble::ListLags(kind) => late = Some((kind, until)),
                 _ => {}
             }
         }
         let Some(life) = &mut replica.life else { return };
         let Some((_, next)) = life.next() else { return };
         let wall = wall.checked_add(SignedDuration::from_secs(off)).unwrap_or(wall);
-        let now = Now { elapsed: at.saturating_sub(life.born), wall };
+        life.ahead = off;
+        let mut elapsed = life.elapsed(at);
+        if life.mistaken.as_ref().is_some_and(|m| m.which() == Mistake::MeasuresByWallClock) {
+            let since = Duration::try_from(wall.duration_since(self.start));
+            elapsed = since.unwrap_or_default().saturating_sub(life.born);
+        }
+        let now = Now { elapsed, wall };
         match next {
+            Next::List | Next::Relist(_) if dies => {
+                replica.plan.troubles.retain(|(.., trouble)| *trouble != Trouble::DiesListing);
+                self.kill(index);
+                self.plan(at + AWAY, super::Deed::Start(index));
+            }
             Next::List => {
                 life.listed = Some(self.store.version());
-                self.list(index, &Kind::ALL, now, (at, way));
+                let late = late.filter(|(_, until)| *until > at);
+                if let Some((kind, until)) = late {
+                    life.broken.insert(kind, (until, at));
+                }
+                let late = late.map(|(kind, _)| kind);
+                let kinds = Kind::ALL.into_iter().filter(|kind| Some(*kind) != late);
+                self.list(index, &kinds.collect::<Vec<Kind>>(), now, (at, way));
             }
             Next::Relist(kind) => {
                 life.broken.remove(&kind);
+                life.doubtful.remove(&kind);
                 life.watches.remove(&kind);
                 self.list(index, &[kind], now, (at, way));
             }
             Next::Lease => {
                 life.renew_at = at + RENEWAL;
+                life.lease = leads.then(|| at + LEASE);
+                let leads = life.mistaken.as_mut().map_or(leads, |m| m.leads(leads));
                 let until = leads.then(|| now.elapsed + LEASE);
                 life.handle(Input::Leadership(until), now, (at, way));
             }
@@ -303,7 +397,11 @@ impl World {
             }
             Next::Answer(id) => {
                 let first = life.answers.pop_first();
-                if let Some((_, outcome)) = first {
+                let mistaken = life.mistaken.as_ref();
+                let heard = first.and_then(|(_, outcome)| {
+                    mistaken.map_or(Some(outcome), |m| m.outcome(outcome))
+                });
+                if let Some(outcome) = heard {
                     life.handle(Input::Done(id, outcome), now, (at, way));
                 }
             }
@@ -319,36 +417,55 @@ impl World {
     /// way back.
     fn arrive(&mut self, index: usize, id: EffectId, mut sent: Sent) {
         let at = self.now;
-        let Some(write) = sent.writes.pop_front() else { return };
+        let Some(mut write) = sent.writes.pop_front() else { return };
         let Some(replica) = self.replicas.get_mut(index) else { return };
-        let Some(born) = replica.life.as_ref().map(|life| life.born) else { return };
+        let Some(life) = &replica.life else { return };
+        let late = sent.until.is_some_and(|until| life.elapsed(sent.sending.sent) >= until);
+        let which = life.mistaken.as_ref().map(Mistaken::which);
+        replica.arrived += 1;
         let (mut answers, mut lost, mut dies) = (None, false, None);
         for (_, trouble) in replica.troubles(at) {
             match trouble {
                 Trouble::Answers(outcome) => answers = Some(outcome),
                 Trouble::AnswersAreLost => lost = true,
                 Trouble::Dies { taken } => dies = Some(taken),
+                Trouble::DiesAt(site, taken) if site.is(&write) => dies = Some(taken),
+                Trouble::DiesAgain(times) if replica.arrived.is_multiple_of(times) => {
+                    dies = Some(replica.arrived.is_multiple_of(2));
+                }
                 _ => {}
             }
         }
         if dies.is_some() {
             // Once.
-            replica
-                .plan
-                .troubles
-                .retain(|(_, _, trouble)| !matches!(trouble, Trouble::Dies { .. }));
+            replica.plan.troubles.retain(|(_, _, trouble)| {
+                !matches!(trouble, Trouble::Dies { .. } | Trouble::DiesAt(..))
+            });
         }
-        let late = sent.until.is_some_and(|until| sent.at.saturating_sub(born) >= until);
+        if answers == Some(Outcome::Conflict) {
+            self.write_first(&write);
+        }
+        if let Some(mistake) = which {
+            self.mistake_target(mistake, &mut write);
+        }
         let outcome = match (late, answers, dies) {
             (true, _, _) => Err(Outcome::TooLate),
             (_, _, Some(false)) => Err(Outcome::Unavailable),
             (_, Some(outcome), _) => {
-                self.history.wrote((sent.at, at, sent.behind), &write, Err(outcome));
+                self.history.wrote((sent.sending, at), &write, Err(outcome), false);
                 Err(outcome)
             }
             _ => {
-                let outcome = self.take_write(&write);
-                self.history.wrote((sent.at, at, sent.behind), &write, outcome);
+                let before = self.store.version();
+                let mut outcome = self.take_write(&write);
+                if which == Some(Mistake::OverwritesOnConflict) && outcome == Err(Outcome::Conflict)
+                {
+                    write = write.unpinned();
+                    outcome = self.take_write(&write);
+                }
+                let told = matches!(write, Write::Publish(_)) && outcome.is_ok();
+                let news = told || self.store.version() > before;
+                self.history.wrote((sent.sending, at), &write, outcome, news);
                 if lost { Err(Outcome::Unavailable) } else { outcome }
             }
         };
@@ -358,12 +475,19 @@ impl World {
             return;
         }
         let Some(life) = self.replicas.get_mut(index).and_then(|r| r.life.as_mut()) else { return };
+        if let (Err(outcome), Some(mistaken)) = (outcome, &mut life.mistaken)
+            && mistaken.tries_again(outcome)
+        {
+            sent.writes.push_front(write);
+            life.sent.insert((at + WAY, id), sent);
+            return;
+        }
         match outcome {
             Ok(version) if !sent.writes.is_empty() => {
                 if let Some(next) = sent.writes.pop_front() {
                     sent.writes.push_front(next.pinned_to(version));
                 }
-                sent.at = at + WAY;
+                sent.sending.sent = at + WAY;
                 life.sent.insert((at + WAY * 2, id), sent);
             }
             Ok(_) => drop(life.answers.insert((at + WAY, id), Outcome::Applied)),
@@ -373,14 +497,35 @@ impl World {
 
     /// Lists kinds whole.
     fn list(&mut self, index: usize, kinds: &[Kind], now: Now, way: (Duration, Duration)) {
-        let shown: Vec<(Kind, Input)> = kinds
-            .iter()
-            .flat_map(|kind| self.of_kind(*kind).map(move |(_, object)| (*kind, object)))
+        let at = self.now;
+        let Some(replica) = self.replicas.get(index) else { return };
+        let (mut nothing, mut old) = (None, None);
+        for (_, trouble) in replica.troubles(at) {
+            match trouble {
+                Trouble::ListsNothing(kind) => nothing = Some(kind),
+                Trouble::ListsOld(kind) => old = Some(kind),
+                _ => {}
+            }
+        }
+        let (since, remembered) = &replica.remembered;
+        let since = if old.is_some() { *since } else { at };
+        let remembered = remembered.iter().map(|(kind, object)| (*kind, object));
+        let remembered = remembered.filter(|(kind, _)| Some(*kind) == old);
+        let is_true = |kind: &&Kind| Some(**kind) != nothing && Some(**kind) != old;
+        let stored = kinds.iter().filter(is_true);
+        let stored =
+            stored.flat_map(|kind| self.of_kind(*kind).map(move |(_, object)| (*kind, object)));
+        let shown: Vec<(Kind, Input)> = remembered
+            .filter(|(kind, _)| kinds.contains(kind))
+            .chain(stored)
             .filter(|(_, object)| object.is_shown())
             .map(|(kind, object)| (kind, object.input(How::Listed)))
             .collect();
         let Some(life) = self.replicas.get_mut(index).and_then(|r| r.life.as_mut()) else { return };
         for kind in kinds {
+            if nothing == Some(*kind) || old == Some(*kind) {
+                life.doubtful.insert(*kind, (at + DOUBT, since));
+            }
             life.handle(Input::ListBegun(*kind), now, way);
             for (_, input) in shown.iter().filter(|(of, _)| of == kind) {
                 life.handle(input.clone(), now, way);

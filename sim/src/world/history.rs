@@ -70,8 +70,7 @@ pub struct History {
     failing: BTreeSet<Uid>,
     running: BTreeSet<Uid>,
     events: BTreeSet<String>,
-    /// What each policy asked for since when; `None`: it was deleted.
-    policies: Vec<(Duration, Key, Option<ImagePullPolicySpec>)>,
+    policies: Vec<Governed>,
     /// Levers that a person has moved last, and whether so that the job may run.
     persons: BTreeMap<Uid, bool>,
     writes: Vec<Written>,
@@ -85,18 +84,50 @@ struct JobState {
     held: bool,
     ended: bool,
     evicted: bool,
+    /// Since when its owner wants it left alone.
+    ignored: Option<Duration>,
+}
+
+/// What a policy asked for since when.
+#[derive(Clone, Debug)]
+pub(super) struct Governed {
+    pub(super) at: Duration,
+    key: Key,
+    /// `None`: it was deleted.
+    pub(super) spec: Option<ImagePullPolicySpec>,
+    /// An operator had paused it.
+    pub(super) paused: bool,
+}
+
+/// When a write was sent, and what its writer was then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sending {
+    pub(super) sent: Duration,
+    /// How old the oldest change was by then that the writer's watches had yet to deliver.
+    pub(super) behind: Duration,
+    /// Whether the writer held the lease.
+    pub(super) leads: bool,
+    /// By how many seconds the writer's wall clock was ahead.
+    pub(super) ahead: i64,
 }
 
 /// A write of Dislodge that has arrived.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
-    /// When it was sent, and when it arrived.
-    pub(super) sent: Duration,
+    pub(super) sending: Sending,
+    /// When it arrived.
     pub(super) at: Duration,
-    /// How old the oldest change was by then that the writer's watches had yet to deliver.
-    pub(super) behind: Duration,
     pub(super) write: Write,
     pub(super) outcome: Result<store::Version, Outcome>,
+    /// Whether anything is another than before.
+    pub(super) news: bool,
+}
+
+impl Written {
+    /// What had happened before then was known to the writer, or could have been.
+    pub(super) fn known_by(&self, slack: Duration) -> Duration {
+        self.sending.sent.saturating_sub(self.sending.behind + slack)
+    }
 }
 
 impl History {
@@ -130,19 +161,35 @@ impl History {
 
     pub(super) fn wrote(
         &mut self,
-        (sent, at, behind): (Duration, Duration, Duration),
+        (sending, at): (Sending, Duration),
         write: &Write,
         outcome: Result<store::Version, Outcome>,
+        news: bool,
     ) {
-        self.writes.push(Written { sent, at, behind, write: write.clone(), outcome });
+        self.writes.push(Written { sending, at, write: write.clone(), outcome, news });
+    }
+
+    /// Since when a job's owner wants it left alone.
+    pub(super) fn ignored_since(&self, job: Uid) -> Option<Duration> {
+        self.jobs.get(&job)?.ignored
+    }
+
+    /// The Job that a Workload stands for, or stood for.
+    pub(super) fn job_of(&self, uid: Uid) -> Uid {
+        self.workloads.get(&uid).copied().unwrap_or(uid)
+    }
+
+    /// Whether there ever was a policy in a namespace, of that name where one is given.
+    pub(super) fn had_policy(&self, namespace: &str, name: Option<&str>) -> bool {
+        let mut there = self.policies.iter().filter(|known| known.key.namespace == namespace);
+        there.any(|known| name.is_none_or(|name| known.key.name == name))
     }
 
     /// An Event arrives; says whether it is a new one.
     pub(super) fn told(&mut self, at: Duration, event: &Event) -> bool {
         let new = self.events.insert(event.name.clone());
         if new {
-            let about = event.regarding.uid;
-            let job = self.workloads.get(&about).copied().unwrap_or(about);
+            let job = self.job_of(event.regarding.uid);
             self.note(at, job, What::Told(event.reason, event.action, event.note.clone()));
         }
         new
@@ -157,10 +204,11 @@ impl History {
             self.sees_workload(at, change, workload);
         } else if let Some(policy) = change.object.as_policy() {
             let spec = policy.spec.as_ref().ok().filter(|_| change.what != store::What::Deleted);
+            let paused = policy.metadata.annotations.contains_key(keys::PAUSED);
             let key = policy.metadata.key();
-            let known = self.policies.iter().rev().find(|(_, known, _)| *known == key);
-            if known.is_none_or(|(_, _, last)| last.as_ref() != spec) {
-                self.policies.push((at, key, spec.cloned()));
+            let known = self.policies.iter().rev().find(|known| known.key == key);
+            if known.is_none_or(|last| last.spec.as_ref() != spec || last.paused != paused) {
+                self.policies.push(Governed { at, key, spec: spec.cloned(), paused });
             }
         }
     }
@@ -171,12 +219,12 @@ impl History {
         key: &Key,
         from: Duration,
         to: Duration,
-    ) -> impl Iterator<Item = Option<&ImagePullPolicySpec>> {
-        let of = self.policies.iter().rev().filter(move |(_, known, _)| known == key);
+    ) -> impl Iterator<Item = &Governed> {
+        let of = self.policies.iter().rev().filter(move |known| known.key == *key);
         let mut later = Duration::MAX;
-        of.filter_map(move |(at, _, spec)| {
-            let ended = std::mem::replace(&mut later, *at);
-            (*at <= to && ended >= from).then_some(spec.as_ref())
+        of.filter(move |known| {
+            let ended = std::mem::replace(&mut later, known.at);
+            known.at <= to && ended >= from
         })
     }
 
@@ -208,7 +256,9 @@ impl History {
             self.note(at, uid, What::Submitted);
         }
         let held = job.seen.metadata.annotation(keys::HELD);
+        let ignored = job.seen.metadata.annotations.contains_key(keys::IGNORE);
         let state = self.jobs.entry(uid).or_default();
+        state.ignored = ignored.then(|| state.ignored.unwrap_or(at));
         let was = std::mem::replace(&mut state.held, held.is_some());
         match held {
             Some(sentence) if !was => {

@@ -1,8 +1,9 @@
-//! What must hold in every history, checked after each step: I1 no false stop, I3 one action an
-//! admission, I5 quota, I6 no fight with people, I7 what has ended or runs is left alone, I8 the
-//! budget, I9 no count above the truth, I11 nothing is done in Audit. At the end of a history: I4 no
-//! job half ended, I5, I13 each hold is explained. Not checked are I2 (isolation), I10 beyond a bound on
-//! steps, I12 (quiet), and that a job which has to be stopped is (the rest of I4).
+//! What must hold in every history, checked after each step: I1 no false stop, I2 no write beyond a
+//! policy's namespace, I3 one action an admission and none by a standby, I5 quota, I6 no fight with people,
+//! I7 what has ended or runs is left alone, I8 the budget, I9 no count above the truth, I10 bounded writes,
+//! I11 nothing is done in Audit or while paused, I13 no explanation without an action. Once all faults are
+//! over for long: I12 no write that changes nothing. At the end of a history: I4 what is declared has come
+//! about, I5, I10 nothing is known that is not there, I13 each hold is explained.
 //!
 //! The judge knows what nobody in the cluster does: whether a kubelet is pulling at this very moment,
 //! and how often each Pod has really failed.
@@ -12,13 +13,18 @@
     reason = "each rule is about some of the things that happen"
 )]
 
+mod bounds;
+mod ending;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use dislodge_engine::api::{Action, ImagePullPolicySpec, Mode, RunningPeers};
+use dislodge_engine::api::{Action, ImagePullPolicySpec, Mode, Rule, RunningPeers};
 use dislodge_engine::effect::{Outcome, Part, Patch, Target, TargetKind};
 use dislodge_engine::keys;
 use dislodge_engine::objects::{Key, Uid};
+use dislodge_engine::plan::MOST_RESUMES;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::World;
@@ -30,9 +36,6 @@ use super::server::Write;
 const MOMENT: Duration = Duration::from_millis(5_100);
 /// What was true so long before a write was sent may not have been known to the writer.
 const NEWS: Duration = Duration::from_secs(1);
-
-/// What was done so short a time ago may still have its consequences to come.
-const REST: Duration = Duration::from_secs(120);
 
 /// A rule that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +62,8 @@ pub struct Judge {
     writes: usize,
     /// Failed pulls of each Pod, and when the last was published.
     failed: BTreeMap<Uid, (u32, Duration)>,
-    /// Failed pulls of each Job, all of its Pods together.
-    failed_of: BTreeMap<Uid, u32>,
+    /// The Pods of each Job that have failed to pull: how often, the first time and the last.
+    failed_of: BTreeMap<Uid, BTreeMap<Uid, Failures>>,
     /// How often each Job was admitted, and was held in this admission.
     admissions: BTreeMap<Uid, (u32, u32)>,
     /// Jobs that came back by themselves and have yet to get their quota.
@@ -72,9 +75,35 @@ pub struct Judge {
     /// Jobs that were written to, and when last; and those to which a write was refused for good.
     touched: BTreeMap<Uid, Duration>,
     refused: BTreeSet<Uid>,
+    /// Holds of each Job, and the Events that tell of one.
+    holds_of: BTreeMap<Uid, (u32, u32)>,
+    /// When a requeued job may come back, and how often it was requeued since a person resumed it.
+    due: BTreeMap<Uid, Timestamp>,
+    requeued: BTreeMap<Uid, u32>,
+    /// Holds that people have ended, by Job: the hold's id and when.
+    overruled: BTreeMap<Uid, BTreeMap<String, Duration>>,
+    /// When each object was written to in the last minute.
+    recent: bounds::Recent,
+    /// Events that were told again.
+    told_again: BTreeSet<String>,
+    /// From then on nothing goes wrong any more.
+    calm: Option<Duration>,
+}
+
+/// Failed pulls of one Pod.
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    count: u32,
+    first: Duration,
+    last: Duration,
 }
 
 impl Judge {
+    /// A judge of a history in which nothing goes wrong from then on.
+    pub fn calm_from(calm: Duration) -> Self {
+        Self { calm: Some(calm), ..Self::default() }
+    }
+
     /// How many holds there were.
     pub fn holds(&self) -> u64 {
         self.held.len() as u64
@@ -91,7 +120,18 @@ impl Judge {
                 What::PullFailed(pod) => {
                     let (count, last) = self.failed.entry(*pod).or_default();
                     (*count, *last) = (*count + 1, entry.at);
-                    *self.failed_of.entry(entry.job).or_default() += 1;
+                    let of_job = self.failed_of.entry(entry.job).or_default();
+                    let new = Failures { count: 0, first: entry.at, last: entry.at };
+                    let failures = of_job.entry(*pod).or_insert(new);
+                    (failures.count, failures.last) = (failures.count + 1, entry.at);
+                }
+                What::Told(_, action, note) if tells_of_hold(action, note) => {
+                    let (holds, told) = self.holds_of.entry(entry.job).or_default();
+                    *told += 1;
+                    if *told > *holds {
+                        let what = format!("{}: told of {told} holds, of {holds}", entry.job);
+                        return Err(Violation { rule: "I13", at: entry.at, what });
+                    }
                 }
                 What::Admitted => {
                     self.returned.remove(&entry.job);
@@ -108,15 +148,24 @@ impl Judge {
         let new = history.written().get(self.writes..).unwrap_or_default();
         self.writes = history.written().len();
         for written in new {
-            let uid = written.write.target().map(|target| target.uid);
-            let job = uid.map(|uid| world.workload(uid).map_or(uid, |w| w.job));
-            if let Some(job) = job {
-                self.touched.insert(job, written.at);
-                if matches!(written.outcome, Err(Outcome::Rejected | Outcome::Forbidden)) {
-                    self.refused.insert(job);
-                }
+            let about = match &written.write {
+                Write::Publish(event) => &event.regarding,
+                Write::Patch(target, _)
+                | Write::Delete(target)
+                | Write::Status(target, _)
+                | Write::Reserve(target, _) => target,
+            };
+            let job = history.job_of(about.uid);
+            self.touched.insert(job, written.at);
+            if matches!(written.outcome, Err(Outcome::Rejected | Outcome::Forbidden)) {
+                self.refused.insert(job);
             }
+            self.within_bounds(world, written, about)?;
             if written.outcome.is_ok() {
+                if !history.had_policy(&about.key.namespace, None) {
+                    let what = format!("{} was written to, and no policy is there", about.key);
+                    return Err(Violation { rule: "I2", at: written.at, what });
+                }
                 self.judge(world, written)?;
             }
         }
@@ -127,8 +176,24 @@ impl Judge {
         match &written.write {
             Write::Patch(target, patch) => self.judge_patch(world, written, target, patch),
             Write::Delete(target) => {
-                let reason = world.pod(target.uid).and_then(|pod| pod.marked.as_deref());
-                if reason.is_some_and(needs_no_pull) {
+                let Some(pod) = world.pod(target.uid) else { return Ok(()) };
+                let broken = |rule, what: &str| {
+                    let what = format!("Pod {}: {what}", target.key);
+                    Err(Violation { rule, at: written.at, what })
+                };
+                let Some(reason) = &pod.marked else {
+                    return broken("I13", "deleted, and nothing on it says why");
+                };
+                let running = world
+                    .history()
+                    .entries()
+                    .iter()
+                    .rev()
+                    .find(|entry| matches!(entry.what, What::Running(of) if of == target.uid));
+                if running.is_some_and(|since| since.at < written.known_by(NEWS)) {
+                    return broken("I7", "deleted, and it runs");
+                }
+                if needs_no_pull(reason) {
                     return Ok(());
                 }
                 self.is_safe(world, written, target.uid, &[target.uid])
@@ -162,7 +227,15 @@ impl Judge {
             _ => Some(target.uid),
         };
         let Some(job) = job else { return Ok(()) };
+        self.note_overruled(job, written.at, patch);
         if patch.part == Part::Status && target.kind == TargetKind::Job {
+            let ended = |entry: &super::Entry| {
+                entry.job == job && matches!(entry.what, What::Failed(_) | What::Complete)
+            };
+            let mut before = world.history().entries().iter().filter(|entry| ended(entry));
+            if before.next().is_some_and(|end| end.at < written.known_by(NEWS)) {
+                return broken("I7", "ended, and it had ended".to_owned());
+            }
             // Under Kueue the lever is the Workload: it undoes what is done to the Job.
             let lever = world.workload_of(job).map_or(job, |w| w.seen.metadata.uid);
             return if world.history().is_stopped_by_person(lever) {
@@ -182,8 +255,15 @@ impl Judge {
                 let by_person = annotations.is_some_and(|a| a[keys::RESUMES].is_string());
                 if !by_person {
                     // Who decided before all was delivered could not know who has the quota.
-                    if written.behind.is_zero() {
+                    if written.sending.behind.is_zero() {
                         self.returned.insert(job, written.at);
+                    }
+                    let left = |due: &Timestamp| due.duration_since(world.at(written.at)).as_secs();
+                    if self.due.get(&job).map_or(0, left) > written.sending.ahead {
+                        return broken("I5", "resumed before it was due".to_owned());
+                    }
+                    if world.pods_of(job).any(|(_, pod)| !pod.has_ended()) {
+                        return broken("I5", "resumed over Pods that have not ended".to_owned());
                     }
                     if world
                         .workload_of(job)
@@ -218,17 +298,26 @@ impl Judge {
         let (cause, rule, image) =
             (mark(keys::HELD_CAUSE), mark(keys::HELD_RULE), mark(keys::HELD_IMAGE));
         let policy = Key::new(target.key.namespace.clone(), mark(keys::HOLD_POLICY));
+        if !policy.name.is_empty()
+            && !world.history().had_policy(&policy.namespace, Some(&policy.name))
+        {
+            return broken("I2", format!("held by {policy}, which is not there"));
+        }
         // What a watch has not delivered nobody can know.
-        let from = written.sent.saturating_sub(written.behind + NEWS);
-        let specs: Vec<Option<&ImagePullPolicySpec>> =
-            world.history().specs(&policy, from, written.at).collect();
-        let enforced = specs.iter().flatten().find(|spec| {
+        let from = written.known_by(NEWS);
+        let specs: Vec<&ImagePullPolicySpec> = world
+            .history()
+            .specs(&policy, from, written.at)
+            .filter(|known| !known.paused)
+            .filter_map(|known| known.spec.as_ref())
+            .collect();
+        let enforced = specs.iter().find(|spec| {
             spec.mode == Mode::Enforce && spec.effective_rules().iter().any(|r| r.name == rule)
         });
         let Some(spec) = enforced else {
             return broken(
                 "I11",
-                format!("held by {policy}, which does not enforce a rule {rule}"),
+                format!("held by {policy}, which does not enforce a rule {rule} now"),
             );
         };
         let rules = spec.effective_rules();
@@ -236,11 +325,8 @@ impl Judge {
         if rule.action == Action::Report {
             return broken("I1", format!("rule {} only reports", rule.name));
         }
-        let Some(seen) = world.job(job) else { return broken("I7", "its Job is gone".to_owned()) };
-        let conditions = &seen.seen.status.conditions;
-        if holds(conditions, "Failed") || holds(conditions, "Complete") {
-            return broken("I7", "it had ended".to_owned());
-        }
+        self.may_be_held(world, job, from).or_else(|(rule, what)| broken(rule, what.to_owned()))?;
+        self.holds_of.entry(job).or_default().0 += 1;
         let before = self.admissions.entry(job).or_default();
         before.1 += 1;
         if before.1 > 1 && world.workload_of(job).is_some() {
@@ -253,41 +339,71 @@ impl Judge {
         let running = running.filter(|(_, pod)| !pod.is_deleted()).count();
         if rule.running_peers == RunningPeers::Spare && running > 0 {
             let since = last_running(world, job);
-            if since.is_none_or(|since| since + written.behind + NEWS < written.sent) {
+            if since.is_none_or(|since| since < from) {
                 return broken("I7", format!("{running} of its Pods run, and the rule spares it"));
             }
         }
         let told: u32 =
             mark(keys::HELD).split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
-        let really = self.failed_of.get(&job).copied().unwrap_or_default();
         if !needs_no_pull(&cause) {
-            if told > really {
-                return broken(
-                    "I9",
-                    format!("{told} failed pulls were counted, and there were {really}"),
-                );
-            }
-            let requeued = seen.seen.metadata.annotations.contains_key(keys::REQUEUES)
-                || world
-                    .workload_of(job)
-                    .is_some_and(|w| w.seen.metadata.annotations.contains_key(keys::REQUEUES));
-            let least = if requeued {
-                spec.requeue.failed_pulls.min(rule.threshold.failed_pulls)
-            } else {
-                rule.threshold.failed_pulls
-            };
-            if told < least {
-                return broken("I1", format!("{told} failed pulls, and the rule wants {least}"));
-            }
+            self.counted(job, told, (spec, rule)).or_else(|(rule, what)| broken(rule, what))?;
             let pods: Vec<Uid> = world.pods_of(job).map(|(uid, _)| uid).collect();
             self.is_safe(world, written, job, &pods)?;
         }
+        self.judge_requeue(world, written, (job, &policy), &mark, spec.requeue)?;
+        Self::reserved(world, written, &policy)?;
         let window = Duration::from_secs(u64::from(spec.budget.window_seconds));
         // A window that began before the policy was changed goes on with what it had reserved.
         let since = written.at.saturating_sub(window * 2);
-        let specs = world.history().specs(&policy, since, written.at).flatten();
+        let specs = world.history().specs(&policy, since, written.at);
+        let specs = specs.filter_map(|known| known.spec.as_ref());
         let most = specs.map(|spec| spec.budget.actions).max().unwrap_or(0);
         self.within_budget((most, window), &policy, written.at, image, cause)
+    }
+
+    /// Nothing about a job forbids a hold that was known of then.
+    fn may_be_held(
+        &self,
+        world: &World,
+        job: Uid,
+        from: Duration,
+    ) -> Result<(), (&'static str, &'static str)> {
+        let Some(seen) = world.job(job) else { return Err(("I7", "its Job is gone")) };
+        let conditions = &seen.seen.status.conditions;
+        if holds(conditions, "Failed") || holds(conditions, "Complete") {
+            return Err(("I7", "it had ended"));
+        }
+        if world.history().ignored_since(job).is_some_and(|since| since < from) {
+            return Err(("I6", "held, and its owner wants it left alone"));
+        }
+        let overruled = self.overruled.get(&job).into_iter().flatten();
+        if overruled.filter(|(_, at)| **at < from).count() >= MOST_RESUMES as usize {
+            return Err(("I6", "held, and people have resumed it as often as they need to"));
+        }
+        Ok(())
+    }
+
+    /// As many failed pulls as the rule wants were counted, and no more than there were.
+    fn counted(
+        &self,
+        job: Uid,
+        told: u32,
+        (spec, rule): (&ImagePullPolicySpec, &Rule),
+    ) -> Result<(), (&'static str, String)> {
+        let really = self.failed_of.get(&job).map(longest_run).unwrap_or_default();
+        if told > really {
+            return Err((
+                "I9",
+                format!("{told} failed pulls were counted, and there were {really}"),
+            ));
+        }
+        let wanted = rule.threshold.failed_pulls;
+        let requeued = self.requeued.get(&job).is_some_and(|times| *times > 0);
+        let least = if requeued { spec.requeue.failed_pulls.min(wanted) } else { wanted };
+        if told < least {
+            return Err(("I1", format!("{told} failed pulls, and the rule wants {least}")));
+        }
+        Ok(())
     }
 
     /// One of these Pods has failed a moment ago, and is pulling nothing now.
@@ -298,10 +414,11 @@ impl Judge {
         of: Uid,
         pods: &[Uid],
     ) -> Result<(), Violation> {
-        let slow = written.at.saturating_sub(written.sent) > Duration::from_millis(100);
+        let sent = written.sending.sent;
+        let slow = written.at.saturating_sub(sent) > Duration::from_millis(100);
         let safe = pods.iter().any(|pod| {
             let last = self.failed.get(pod).map(|(_, last)| *last);
-            let fresh = last.is_some_and(|last| written.sent.saturating_sub(last) <= MOMENT);
+            let fresh = last.is_some_and(|last| sent.saturating_sub(last) <= MOMENT);
             fresh && (slow || !world.is_pulling(*pod))
         });
         if safe {
@@ -309,7 +426,7 @@ impl Judge {
         }
         let pulls = pods.iter().any(|pod| world.is_pulling(*pod));
         let last = pods.iter().filter_map(|pod| self.failed.get(pod)).map(|(_, last)| *last).max();
-        let age = last.map(|last| written.sent.saturating_sub(last));
+        let age = last.map(|last| sent.saturating_sub(last));
         let what =
             format!("{of}: its last failed pull was {age:?} ago; a pull is under way: {pulls}");
         Err(Violation { rule: "I1", at: written.at, what })
@@ -355,49 +472,6 @@ impl Judge {
             None => Ok(()),
         }
     }
-
-    /// Looks at how the history has ended, long after the last fault: what should have been done by
-    /// now is done, and is explained.
-    ///
-    /// # Errors
-    /// The first rule that is broken.
-    pub fn conclude(&self, world: &World) -> Result<(), Violation> {
-        let at = world.now();
-        let fresh =
-            |uid: &Uid| self.touched.get(uid).is_some_and(|last| at.saturating_sub(*last) < REST);
-        for (uid, job) in world.jobs().filter(|(uid, _)| !fresh(uid)) {
-            let name = &job.plan.name;
-            let broken = |rule, what: String| {
-                Err(Violation { rule, at, what: format!("job {name}: {what}") })
-            };
-            let workload = world.workload_of(uid);
-            let lever = workload.map_or(&job.seen.metadata, |w| &w.seen.metadata);
-            let hold = lever.annotation(keys::HOLD);
-            let told = job.seen.metadata.annotation(keys::HOLD);
-            let conditions = &job.seen.status.conditions;
-            let has_ended = holds(conditions, "Failed") || holds(conditions, "Complete");
-            if holds(conditions, "FailureTarget") && !holds(conditions, "Failed") {
-                return broken("I4", "it has FailureTarget and never failed".to_owned());
-            }
-            // Who was refused for good does not ask again.
-            let refused = self.refused.contains(&uid);
-            if hold != told && !has_ended && !refused {
-                return broken(
-                    "I13",
-                    format!("held as {hold:?}, and its owner was told of {told:?}"),
-                );
-            }
-            if hold.is_some() && !has_ended {
-                if workload.is_some_and(super::kueue::takes_quota) {
-                    return broken("I5", "held, and it has its quota".to_owned());
-                }
-                if world.pods_of(uid).any(|(_, pod)| !pod.has_ended() && !pod.is_deleted()) {
-                    return broken("I5", "held, and it has Pods".to_owned());
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Whether the kubelet finds the image bad without a pull, so that none can be under way.
@@ -409,4 +483,45 @@ fn needs_no_pull(cause: &str) -> bool {
 fn last_running(world: &World, job: Uid) -> Option<Duration> {
     let mut newest = world.history().entries().iter().rev();
     newest.find(|e| e.job == job && matches!(e.what, What::Running(_))).map(|e| e.at)
+}
+
+/// The most failed pulls that Pods can have which were there one after another: the count of a Pod goes
+/// over to the one that takes its place, and never to one beside it.
+fn longest_run(pods: &BTreeMap<Uid, Failures>) -> u32 {
+    let mut pods: Vec<&Failures> = pods.values().collect();
+    pods.sort_unstable_by_key(|pod| pod.last);
+    let mut runs: Vec<(Duration, u32)> = Vec::new();
+    for pod in pods {
+        let before = runs.iter().filter(|(last, _)| *last < pod.first).map(|(_, count)| *count);
+        runs.push((pod.last, before.max().unwrap_or(0) + pod.count));
+    }
+    runs.into_iter().map(|(_, count)| count).max().unwrap_or(0)
+}
+
+/// Whether an Event tells of a hold, and not of a report or a Pod.
+fn tells_of_hold(action: &str, note: &str) -> bool {
+    let holds = ["Stopped", "Requeued", "Suspended"];
+    action != "Report" && holds.iter().any(|lead| note.starts_with(lead))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_go_from_pod_to_pod_and_are_never_added_up_beside_each_other() {
+        let of = |spans: &[(u64, u64, u32)]| {
+            let seconds = Duration::from_secs;
+            let pods = spans.iter().enumerate().map(|(number, (first, last, count))| {
+                let failures =
+                    Failures { count: *count, first: seconds(*first), last: seconds(*last) };
+                (Uid::from_u128(number as u128), failures)
+            });
+            longest_run(&pods.collect())
+        };
+        assert_eq!(of(&[]), 0);
+        assert_eq!(of(&[(0, 10, 2), (5, 20, 3)]), 3);
+        assert_eq!(of(&[(0, 10, 2), (5, 20, 3), (11, 30, 2)]), 4);
+        assert_eq!(of(&[(0, 10, 2), (11, 20, 3), (21, 30, 2), (0, 30, 6)]), 7);
+    }
 }

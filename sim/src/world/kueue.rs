@@ -441,6 +441,14 @@ impl World {
         own.map(|(_, w)| w.cpus).sum()
     }
 
+    /// Whether nobody has or wants quota, and a Workload needs none but that of its own queue: what comes
+    /// back by itself borrows nothing.
+    pub(super) fn has_room_alone(&self, w: &Workload) -> bool {
+        let over = |w: &Workload| !w.seen.is_active() || w.seen.is_finished();
+        let own = self.cluster_queue_of(w).is_some_and(|queue| w.cpus <= nominal(queue));
+        own && self.workloads().all(|(_, other)| over(other))
+    }
+
     fn cluster_queues(&self) -> impl Iterator<Item = &ClusterQueue> {
         self.of_kind(Kind::ClusterQueue).filter_map(|(_, object)| object.as_cluster_queue())
     }
@@ -457,7 +465,16 @@ impl World {
     fn write_totals(&mut self) {
         let totals: Vec<(Uid, u32)> =
             self.cluster_queues().map(|queue| (queue.metadata.uid, self.used(queue))).collect();
+        let says = |queue: &ClusterQueue| {
+            let flavor = queue.status.flavors_reservation.first()?;
+            Some(flavor.resources.first()?.total)
+        };
         for (uid, used) in totals {
+            let queue =
+                self.get(Kind::ClusterQueue, uid).and_then(|object| object.as_cluster_queue());
+            if queue.and_then(says) == Some(cpus(used)) {
+                continue;
+            }
             self.change(Kind::ClusterQueue, uid, |object| {
                 if let Object::ClusterQueue(queue) = object {
                     let total = ResourceReservation { name: RESOURCE.into(), total: cpus(used) };

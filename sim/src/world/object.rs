@@ -187,6 +187,18 @@ impl Object {
         }
     }
 
+    /// A change of the spec is counted, as the API server does.
+    pub(super) fn count_generation(&mut self, before: &Self) {
+        let changed = match (before, &*self) {
+            (Self::Workload(before), Self::Workload(now)) => before.seen.spec != now.seen.spec,
+            (Self::Job(before), Self::Job(now)) => before.seen.spec != now.seen.spec,
+            _ => false,
+        };
+        if changed {
+            self.meta_mut().generation += 1;
+        }
+    }
+
     /// What a watcher of its kind is told; `how` says in which way it became known.
     pub fn input(&self, how: How) -> Input {
         match self {

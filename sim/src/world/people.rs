@@ -47,10 +47,24 @@ pub enum Deed {
     Play(String, Script),
     /// The kubelet of a node is restarted.
     RestartKubelet(usize),
+    /// An operator pauses a policy, or lets it go on.
+    Pause {
+        /// The namespace.
+        namespace: String,
+        /// The name.
+        name: String,
+        /// Whether it is to be paused.
+        paused: bool,
+    },
+    /// Deletes the Pods of a Job, which makes others in their place.
+    DeletePods(Job),
     /// A replica of Dislodge is killed.
     Kill(usize),
     /// A replica of Dislodge is started.
     Start(usize),
+    /// What the cluster is now is what a replica is shown by
+    /// [`Trouble::ListsOld`](super::Trouble::ListsOld).
+    Remember(usize),
 }
 
 /// A Job by namespace and name.
@@ -95,7 +109,13 @@ impl World {
 
     fn do_(&mut self, deed: Deed) {
         match deed {
-            Deed::Submit(plan) => drop(self.submit(*plan)),
+            Deed::Submit(plan) => {
+                // The API server takes no other of the same name.
+                let name = (plan.namespace.clone(), plan.name.clone());
+                if self.job_named(&name).is_none() {
+                    self.submit(*plan);
+                }
+            }
             Deed::Delete(job) => self.delete_job(&job),
             // What changes nothing leaves no trace, and nobody can know of it.
             Deed::SetActive(job, active) => {
@@ -146,8 +166,30 @@ impl World {
             }
             Deed::Play(image, script) => self.registry.play(&image, script),
             Deed::RestartKubelet(node) => self.restart_kubelet(node),
+            Deed::Pause { namespace, name, paused } => {
+                let found = self.policies().find(|(_, policy)| {
+                    policy.metadata.namespace == namespace && policy.metadata.name == name
+                });
+                if let Some((uid, _)) = found {
+                    self.change(Kind::Policy, uid, |object| {
+                        let annotations = &mut object.meta_mut().annotations;
+                        if paused {
+                            annotations.insert(keys::PAUSED.to_owned(), "drill".to_owned());
+                        } else {
+                            annotations.remove(keys::PAUSED);
+                        }
+                    });
+                }
+            }
+            Deed::DeletePods(job) => {
+                if let Some(uid) = self.job_named(&job) {
+                    let pods: Vec<Uid> = self.pods_of(uid).map(|(pod, _)| pod).collect();
+                    self.delete_pods(&pods, false);
+                }
+            }
             Deed::Kill(replica) => self.kill(replica),
             Deed::Start(replica) => self.start(replica),
+            Deed::Remember(replica) => self.remember(replica),
         }
     }
 

@@ -54,6 +54,25 @@ impl Write {
         }
     }
 
+    /// The same, to be changed.
+    pub(super) const fn target_mut(&mut self) -> Option<&mut Target> {
+        match self {
+            Self::Patch(target, _)
+            | Self::Delete(target)
+            | Self::Status(target, _)
+            | Self::Reserve(target, _) => Some(target),
+            Self::Publish(_) => None,
+        }
+    }
+
+    /// The same, whatever the version is.
+    pub(super) fn unpinned(mut self) -> Self {
+        if let Some(target) = self.target_mut() {
+            target.resource_version = None;
+        }
+        self
+    }
+
     /// The same, pinned to another version.
     pub(super) fn pinned_to(mut self, version: Version) -> Self {
         if let Self::Patch(target, _) | Self::Delete(target) = &mut self {
@@ -92,7 +111,10 @@ impl World {
         }
         let mut next = Object::clone(object);
         match write {
-            Write::Patch(_, patch) => apply(&mut next, patch)?,
+            Write::Patch(_, patch) => {
+                apply(&mut next, patch)?;
+                next.count_generation(object);
+            }
             Write::Status(_, status) => {
                 if let Object::Policy(policy) = &mut next {
                     let budget = policy.status.budget;
@@ -109,6 +131,19 @@ impl World {
             Write::Publish(_) => {}
         }
         self.store.replace(&(kind, target.uid), seen, next).map_err(|_| Outcome::Conflict)
+    }
+
+    /// Somebody else writes to the object first: nobody meets a conflict without a newer version.
+    pub(super) fn write_first(&mut self, write: &Write) {
+        // A policy's budget is asked for anew at each version, without a pause: known, and left out.
+        let target = write.target().filter(|target| target.kind != TargetKind::Policy);
+        let found = target.and_then(|target| Some((kind(target.kind)?, target.uid)));
+        if let Some((kind, uid)) = found {
+            let next = self.store.version().0.to_string();
+            self.change(kind, uid, |object| {
+                object.meta_mut().annotations.insert("example.com/touched".to_owned(), next);
+            });
+        }
     }
 
     fn publish(&mut self, event: &Event) -> Result<Version, Outcome> {

@@ -37,7 +37,7 @@ fn two_jobs(mode: &str, action: &str) -> World {
         spec: Box::new(spec(mode, action)),
     };
     world.plan(seconds(1), apply);
-    world.add_replica(ReplicaPlan { starts: seconds(2), leads: true, troubles: Vec::new() });
+    world.add_replica(ReplicaPlan { starts: seconds(2), leads: true, ..ReplicaPlan::default() });
     for (at, name, image) in [(5, "stuck", BAD), (10, "next", GOOD)] {
         let plan = JobPlan { queue: Some("gpu".into()), ..JobPlan::new("team", name, image) };
         world.plan(seconds(at), Deed::Submit(Box::new(plan)));
