@@ -10,6 +10,7 @@ mod cluster;
 mod crd;
 mod deploy;
 mod explain;
+mod fleet;
 mod guard;
 mod lint;
 mod memory;
@@ -120,6 +121,9 @@ fn offline() -> Vec<Trial> {
         trials.push(Trial::test(format!("cluster::watching::{name}"), test));
     }
     trials.extend(memory::trials());
+    for (name, test) in fleet::ALL {
+        trials.push(Trial::test(format!("fleet::{name}"), test));
+    }
     for (name, test) in process::ALL {
         trials.push(Trial::test(format!("process::{name}"), test));
     }

@@ -15,6 +15,7 @@ use dislodge_testbed::Memory;
 use jiff::Timestamp;
 use libtest_mimic::Trial;
 
+pub(crate) use self::program::Folder;
 use crate::Outcome;
 
 /// A test: its sentence as a name, and the check.
@@ -44,11 +45,11 @@ fn virtually(test: impl Future<Output = Outcome>) -> Outcome {
 }
 
 /// Plays a test in real time.
-fn really(test: impl Future<Output = Outcome>) -> Outcome {
+pub(crate) fn really(test: impl Future<Output = Outcome>) -> Outcome {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(test)
 }
 
 /// The time that it is.
-fn wall() -> Timestamp {
+pub(crate) fn wall() -> Timestamp {
     dislodge::clock::Clock::start().wall()
 }

@@ -104,6 +104,15 @@ pub fn write_plain(file: &Path, server: &str) -> Result<()> {
     std::fs::write(file, config.to_string()).map_err(Error::file("write", file))
 }
 
+/// A client for a server that asks nobody who he is, such as the API server in memory.
+///
+/// # Errors
+/// When the address is none.
+pub fn plain_client(server: &str) -> Result<Client> {
+    let address = server.parse().map_err(|error| Error::malformed(server, error))?;
+    client_from(Config::new(address))
+}
+
 /// A client for the user of a kubeconfig file. It never retries by itself: a refusal is a result.
 ///
 /// It belongs to the runtime in which it is made, and is of no use in another.

@@ -89,15 +89,7 @@ impl Memory {
     /// # Errors
     /// Where there is no free port.
     pub async fn listen(&self) -> Result<Listening> {
-        let failed = || Error::file("listen on", "127.0.0.1");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed())?;
-        let address = listener.local_addr().map_err(failed())?;
-        let router = Router::new().fallback_service(self.clone());
-        let task = tokio::spawn(async move {
-            // It ends with the process, or when it is aborted.
-            let _ended = axum::serve(listener, router).await;
-        });
-        Ok(Listening { address, task })
+        Listening::start(Router::new().fallback_service(self.clone())).await
     }
 
     fn server(&self) -> MutexGuard<'_, Server> {
@@ -239,6 +231,18 @@ pub struct Listening {
 }
 
 impl Listening {
+    /// Serves on a free port of loopback.
+    pub(crate) async fn start(router: Router) -> Result<Self> {
+        let failed = || Error::file("listen on", "127.0.0.1");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed())?;
+        let address = listener.local_addr().map_err(failed())?;
+        let task = tokio::spawn(async move {
+            // It ends with the process, or when it is aborted.
+            let _ended = axum::serve(listener, router).await;
+        });
+        Ok(Self { address, task })
+    }
+
     /// Where.
     pub fn address(&self) -> SocketAddr {
         self.address
