@@ -2,27 +2,39 @@
 
 use std::borrow::Cow;
 
+use dislodge_engine::objects::Object;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::kinds::Followed;
 
 /// An object of the core, and the little metadata that the watcher reads.
 #[derive(Clone, Debug)]
 pub struct Watched<T> {
+    /// The version; of an object that cannot be read namespace and name, too.
     meta: ObjectMeta,
     /// The object, or why it cannot be read: one such object must not hide all others.
     pub object: Result<T, String>,
 }
 
-impl<T> Watched<T> {
+impl<T: Object> Watched<T> {
     /// Namespace and name, for log lines.
     pub fn key(&self) -> String {
+        if let Ok(object) = &self.object {
+            return object.meta().key().to_string();
+        }
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         format!("{}/{}", part(&self.meta.namespace), part(&self.meta.name))
+    }
+}
+
+impl<T: Object> From<T> for Watched<T> {
+    fn from(object: T) -> Self {
+        let resource_version = Some(object.meta().resource_version.clone());
+        Self { meta: ObjectMeta { resource_version, ..ObjectMeta::default() }, object: Ok(object) }
     }
 }
 
@@ -30,31 +42,40 @@ impl<'de, T: Followed> Deserialize<'de> for Watched<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if T::BUILT_IN {
             // Straight from the bytes: a Pod is half managed fields, which are passed over.
-            let object = T::deserialize(deserializer)?;
-            let read = object.meta();
-            let meta = ObjectMeta {
-                name: Some(read.name.clone()),
-                namespace: Some(read.namespace.clone()),
-                uid: Some(read.uid.to_string()),
-                resource_version: Some(read.resource_version.clone()),
-                ..ObjectMeta::default()
-            };
-            return Ok(Self { meta, object: Ok(object) });
+            return T::deserialize(deserializer).map(Self::from);
         }
-        let value = Value::deserialize(deserializer)?;
-        let field = |name: &str| {
-            let text = value.get("metadata")?.get(name)?.as_str()?;
-            Some(text.to_owned())
-        };
-        let meta = ObjectMeta {
-            name: field("name"),
-            namespace: field("namespace"),
-            uid: field("uid"),
-            resource_version: field("resourceVersion"),
-            ..ObjectMeta::default()
-        };
-        Ok(Self { meta, object: T::deserialize(&value).map_err(|error| error.to_string()) })
+        // Its text first, so that what cannot be read is not all that is known of it.
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        match serde_json::from_str::<T>(text.get()) {
+            Ok(object) => Ok(Self::from(object)),
+            Err(error) => {
+                let Skeleton { metadata } =
+                    serde_json::from_str(text.get()).map_err(serde::de::Error::custom)?;
+                let meta = ObjectMeta {
+                    name: metadata.name,
+                    namespace: metadata.namespace,
+                    resource_version: metadata.resource_version,
+                    ..ObjectMeta::default()
+                };
+                Ok(Self { meta, object: Err(error.to_string()) })
+            }
+        }
     }
+}
+
+/// What is read of an object that cannot be read.
+#[derive(Deserialize)]
+struct Skeleton {
+    #[serde(default)]
+    metadata: Named,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Named {
+    name: Option<String>,
+    namespace: Option<String>,
+    resource_version: Option<String>,
 }
 
 impl<T: Followed> Resource for Watched<T> {
@@ -113,7 +134,6 @@ mod tests {
             "fieldsV1":{{"f:status":{{}}}}}}]}},"spec":{{"nodeName":"n"}},"status":{{}}}}"#
         ));
         assert_eq!(watched.resource_version().as_deref(), Some("7"));
-        assert_eq!(watched.uid().as_deref(), Some(UID));
         assert_eq!(watched.key(), "a/p");
         let pod = watched.object.unwrap();
         assert_eq!(pod.spec.node_name, "n");

@@ -99,8 +99,8 @@ fn input<T: Followed>(
         Event::Apply(watched) => (watched, Change::Seen),
         Event::Delete(watched) => (watched, Change::Gone),
     };
-    let name = watched.key();
     count.events.inc();
+    let name = watched.object.is_err().then(|| watched.key());
     match watched.object {
         Ok(object) => Some(T::input(change(object))),
         Err(error) => {

@@ -24,6 +24,7 @@ use futures::stream::{self, Stream};
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -147,7 +148,7 @@ impl Open {
                 (server.poll(self.id, now), server.next_deadline(self.id))
             };
             if polled.over || !polled.events.is_empty() {
-                let lines = polled.events.iter().map(|event| format!("{event}\n"));
+                let lines = polled.events.iter().map(|event| line(event));
                 return (lines.collect(), polled.over);
             }
             let left = due.map(|due| Duration::try_from(due.duration_since(now)));
@@ -165,6 +166,13 @@ impl Open {
             }
         }
     }
+}
+
+/// An event of a watch as a line, its type first, as a real API server writes it: a client can then read
+/// the object as it comes.
+fn line(event: &Value) -> String {
+    let part = |name: &str| event.get(name).cloned().unwrap_or_default();
+    format!("{{\"type\":{},\"object\":{}}}\n", part("type"), part("object"))
 }
 
 impl Drop for Open {
