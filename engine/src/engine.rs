@@ -86,7 +86,7 @@ pub struct Engine {
     /// Which images other nodes could pull.
     elsewhere: Elsewhere,
     /// What was decided of jobs that fail or are held.
-    cases: BTreeMap<Uid, Case>,
+    cases: BTreeMap<Uid, Box<Case>>,
     /// What an earlier life of the controller has reported, by job: image and reason.
     reported_before: BTreeMap<Uid, Vec<(Arc<str>, String)>>,
     /// Pulls that show nothing for long.

@@ -89,8 +89,6 @@ pub fn is_read(key: &str) -> bool {
             key,
             KUEUE_WORKLOAD
                 | KUEUE_QUEUE
-                | KUEUE_JOB_UID
-                | KUEUE_POD_GROUP
                 | KUEUE_RETRIABLE
                 | KUEUE_ORIGIN
                 | MIRROR_POD

@@ -27,6 +27,7 @@ pub mod cause;
 pub mod effect;
 pub mod engine;
 pub mod explain;
+pub mod few;
 pub mod gauges;
 pub mod index;
 pub mod input;

@@ -373,8 +373,8 @@ impl World {
 /// The reference of what a controller makes.
 fn owned_by(api_version: &str, kind: &str, key: &Key, uid: Uid) -> OwnerReference {
     OwnerReference {
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
+        api_version: api_version.into(),
+        kind: kind.into(),
         name: key.name.clone(),
         uid,
         controller: true,

@@ -49,7 +49,7 @@ fn failed_because(owner: &Owner) -> Option<String> {
     };
     let failed = Condition::find_true(conditions, "Failed")
         .or_else(|| Condition::find_true(conditions, "FailureTarget"));
-    failed.map(|failed| failed.reason.clone())
+    failed.map(|failed| failed.reason.to_string())
 }
 
 /// A cause by its name.

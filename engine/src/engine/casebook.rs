@@ -1,6 +1,6 @@
 //! What was decided of a job that fails or is held, as far as its objects don't say it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::api::{FailingState, RecentAction};
 use crate::brake::Slot;
 use crate::explain::PodEnded;
+use crate::few::Few;
 use crate::judge::Evidence;
 use crate::notice::Decision;
 use crate::objects::{Key, Uid};
@@ -36,9 +37,9 @@ pub(super) struct Case {
     /// The Pod that was ended last, and at which version: a version is used once.
     pub(super) ended: Option<(Uid, Box<str>)>,
     /// A Pod that was ended, until its Event is out.
-    pub(super) to_tell: Option<ToTell>,
+    pub(super) to_tell: Option<Box<ToTell>>,
     /// The slot of the budget that the action under way has taken.
-    pub(super) slot: Option<(Key, Slot)>,
+    pub(super) slot: Option<Box<(Key, Slot)>>,
     /// Reports given, by admission, image and reason.
     pub(super) reported: BTreeSet<Report>,
     /// The hold of a job that is due and can't come back, and since when.
@@ -48,7 +49,7 @@ pub(super) struct Case {
     /// The refused request that was taken away.
     pub(super) withdrawn: Option<String>,
     /// Where each failing image stands, for the policy's status.
-    pub(super) notes: BTreeMap<Arc<str>, Note>,
+    pub(super) notes: Few<Arc<str>, Note>,
     /// The policy that counts the hold, while there is one.
     pub(super) held_by: Option<Key>,
     /// The pauses after effects that were refused.
@@ -56,7 +57,7 @@ pub(super) struct Case {
     /// The same after reports: no action waits for these.
     pub(super) report_pauses: Pauses,
     /// Where a safe moment is open: what is known of the Pod for the record of the action.
-    pub(super) acting: Option<RecentAction>,
+    pub(super) acting: Option<Box<RecentAction>>,
     /// What the effect that is being given carries out.
     pub(super) decision: Option<Box<Decision>>,
     /// When the hold was decided whose quota has not been seen to be free, as

@@ -210,8 +210,8 @@ impl Engine {
     pub(super) fn conclude(&mut self, job: Uid, step: &Step, outcome: Outcome) {
         let mut case = self.cases.remove(&job).unwrap_or_default();
         let done = outcome.is_done();
-        if let Some((policy, slot)) =
-            case.slot.take_if(|_| matches!(step, Step::Hold | Step::EndPod))
+        let slot = case.slot.take_if(|_| matches!(step, Step::Hold | Step::EndPod));
+        if let Some((policy, slot)) = slot.map(|slot| *slot)
             && outcome.is_refused()
         {
             self.give_back(&policy, &slot);
@@ -241,7 +241,7 @@ impl Engine {
             Step::HoldEvent(id) => {
                 if done || is_final(outcome) {
                     case.accounted = Some(id.clone());
-                    self.record_hold(job, case.acting.take());
+                    self.record_hold(job, case.acting.take().map(|acting| *acting));
                 }
             }
             Step::EndPod => {
@@ -264,7 +264,7 @@ impl Engine {
                 if (done || is_final(outcome))
                     && let Some(row) = self.index.pod_mut(*pod)
                 {
-                    row.marked = None;
+                    row.change_trouble(|trouble| trouble.marked = None);
                 }
             }
             Step::Finish => {

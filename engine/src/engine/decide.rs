@@ -109,6 +109,10 @@ impl Engine {
         for (image, reason) in self.reported_before.remove(&uid).unwrap_or_default() {
             case.reported.insert((since(quota), image, reason));
         }
+        // Nearly all that is heard is of jobs that are well.
+        if !self.index.pods_of(uid).any(|(_, pod)| pod.history.tracks().next().is_some()) {
+            return None;
+        }
         let policy = self.policies.governing(&quota.queue())?.clone();
         let rules = rules_for(&policy, job, lever);
         let failing = self.failing(uid, &rules, now);
@@ -297,7 +301,7 @@ impl Engine {
         let step = pinned(lever, case, Verb::Hold, Step::Hold, patch, until)?;
         case.stopping = Some(now.elapsed);
         let pod = image.pod.and_then(|pod| self.index.pod(pod)).map(|pod| pod.name.to_string());
-        case.acting = Some(RecentAction {
+        case.acting = Some(Box::new(RecentAction {
             time: hold.at,
             job: job.name().to_owned(),
             pod,
@@ -305,7 +309,7 @@ impl Engine {
             cause: hold.cause,
             action: hold.action,
             outcome: String::new(),
-        });
+        }));
         Some(step)
     }
 

@@ -2,6 +2,7 @@
 //! decided anew is marked.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::effect::{EffectId, Outcome};
 use crate::engine::flight::{Purpose, Step};
@@ -184,9 +185,11 @@ impl Engine {
 
         if let Some(row) = self.index.pod_mut(uid) {
             let marked = pod.status.is_marked && meta.deletion_timestamp.is_none();
-            row.marked = marked.then(|| row.marked.unwrap_or(now.elapsed));
             row.retriable = meta.annotation(keys::KUEUE_RETRIABLE) != Some("false");
-            row.version = marked.then(|| meta.resource_version.as_str().into());
+            row.change_trouble(|trouble| {
+                trouble.marked = marked.then(|| trouble.marked.unwrap_or(now.elapsed));
+                trouble.version = marked.then(|| meta.resource_version.as_str().into());
+            });
             row.listed |= new && listed;
             row.ignored = meta.annotations.contains_key(keys::IGNORE);
         }
@@ -199,7 +202,8 @@ impl Engine {
             if let Some(row) = self.index.pod_mut(uid)
                 && row.history.tracks().next().is_some()
             {
-                row.version = Some(meta.resource_version.as_str().into());
+                let version = meta.resource_version.as_str().into();
+                row.change_trouble(|trouble| trouble.version = Some(version));
             }
         } else if meta.deletion_timestamp.is_some()
             || matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
@@ -233,7 +237,8 @@ impl Engine {
             row.ending = false;
             let awaits =
                 !row.node.is_empty() && seen.images.iter().any(|i| i.standing.is_awaited());
-            row.awaits_since = awaits.then(|| arrival.wrote.unwrap_or(now.wall));
+            let since = awaits.then(|| arrival.wrote.unwrap_or(now.wall));
+            row.change_trouble(|trouble| trouble.awaits_since = since);
             self.silence.expected |= awaits;
             for (image, track) in vacated.reclaim(uid) {
                 row.history.put_back(image, track);
@@ -278,7 +283,7 @@ impl Engine {
         let Some(row) = self.index.pod_mut(uid) else { return };
         row.ending = true;
         row.running = false;
-        row.awaits_since = None;
+        row.change_trouble(|trouble| trouble.awaits_since = None);
         let (job, place, history) = (row.job, row.place, std::mem::take(&mut row.history));
         if let Some(row) = self.index.job_mut(job) {
             for (image, track) in history.into_tracks() {
@@ -319,7 +324,8 @@ impl Engine {
         self.dirty_jobs.insert(uid);
     }
 
-    fn put_workload(&mut self, workload: Workload) {
+    fn put_workload(&mut self, mut workload: Workload) {
+        self.index.share(&mut workload);
         let before = self.index.workload(workload.metadata.uid);
         let news = News::of(before, &workload);
         // Who waits no longer is in nobody's way.
@@ -499,7 +505,7 @@ fn origin(meta: &Meta) -> Option<Origin> {
     let by = meta.controller();
     let of_job = by.is_some_and(|by| by.kind == "Job" && by.api_version == "batch/v1");
     let workload = meta.annotation(keys::KUEUE_WORKLOAD);
-    let workload = workload.map(|name| Key::new(meta.namespace.clone(), name));
+    let workload = workload.map(|name| Arc::new(Key::new(meta.namespace.clone(), name)));
     let origin = Origin { controller: by.map(|by| by.uid), workload };
     (of_job || origin.workload.is_some()).then_some(origin)
 }

@@ -34,7 +34,9 @@ impl Engine {
         }
         let pods = self.index.pods_of(job.uid());
         let marked: Vec<(Uid, Option<Duration>)> = pods
-            .filter_map(|(uid, pod)| Some((uid, self.may_end_until(pod, pod.marked?, now))))
+            .filter_map(|(uid, pod)| {
+                Some((uid, self.may_end_until(pod, pod.trouble()?.marked?, now)))
+            })
             .collect();
         for (pod, until) in marked {
             match until {
@@ -50,7 +52,7 @@ impl Engine {
 
     /// The Event of a Pod that was ended. It may outlive the job.
     pub(super) fn tell_of_pod(&self, job: &Owner, case: &Case) -> Option<(Step, Effect)> {
-        let ToTell { ended, done, .. } = case.to_tell.as_ref()?;
+        let ToTell { ended, done, .. } = case.to_tell.as_deref()?;
         let over = *done || self.index.pod(ended.uid).is_none_or(|pod| pod.ending);
         over.then(|| (Step::PodEvent, Effect::Publish(ended.event(job))))
     }
@@ -60,7 +62,7 @@ impl Engine {
     /// group can't be converted to retriable").
     fn clear_pod(&self, job: &Owner, pod: Uid) -> Option<(Step, Effect)> {
         let row = self.index.pod(pod)?;
-        let target = pod_target(job, pod, &row.name, row.version.clone()?);
+        let target = pod_target(job, pod, &row.name, row.trouble()?.version.clone()?);
         Some((Step::ClearPod(pod), Effect::ClearPod { target, patch: uncondition() }))
     }
 
@@ -87,7 +89,7 @@ impl Engine {
     ) -> Option<(Step, Effect)> {
         let (pod, until) = (image.pod?, image.moment.ok()?);
         let row = self.index.pod(pod).filter(|row| !row.ending)?;
-        let version = row.version.clone()?;
+        let version = row.trouble()?.version.clone()?;
         let spent = Some((pod, version.clone()));
         if case.ended == spent {
             return None; // until a newer version is seen
@@ -105,9 +107,11 @@ impl Engine {
             action: Action::FailJob,
             outcome: Outcome::Applied.as_str().to_owned(),
         };
-        case.to_tell = Some(ToTell { ended, action, policy: policy.clone(), done: false });
+        case.to_tell =
+            Some(Box::new(ToTell { ended, action, policy: policy.clone(), done: false }));
         // An earlier life, or another replica, may have come so far.
-        let condition = row.marked.is_none().then_some(patch);
+        let marked = row.trouble().and_then(|trouble| trouble.marked);
+        let condition = marked.is_none().then_some(patch);
         let grouped = row.retriable && job.reach() == Reach::PodsAlone { group: true };
         let let_end = grouped.then(unretriable);
         let patches = condition.into_iter().chain(let_end).collect();
@@ -116,7 +120,8 @@ impl Engine {
 
     /// A Pod was ended and told of: it counts.
     pub(super) fn record_pod(&mut self, case: &mut Case) {
-        if let Some(ToTell { action, policy, .. }) = case.to_tell.take() {
+        if let Some(told) = case.to_tell.take() {
+            let ToTell { action, policy, .. } = *told;
             self.record_action(&policy, action);
         }
     }

@@ -41,7 +41,9 @@ impl Engine {
         let mut pulls = BTreeMap::new();
         self.silence.expected = false;
         for pod in self.index.pods() {
-            let Some(quiet) = pod.awaits_since else { continue };
+            let Some(quiet) = pod.trouble().and_then(|trouble| trouble.awaits_since) else {
+                continue;
+            };
             self.silence.expected = true;
             // What a node says that does not report is not believed, nor what it does not say.
             if since.is_some_and(|since| quiet <= since)

@@ -155,7 +155,7 @@ impl Engine {
         step: Option<(Step, Effect)>,
     ) -> Option<(Step, Effect)> {
         if step.is_some() {
-            case.slot = Some((policy.clone(), slot));
+            case.slot = Some(Box::new((policy.clone(), slot)));
         } else {
             self.give_back(policy, &slot);
         }

@@ -106,7 +106,7 @@ impl Engine {
         let mut entries: Vec<(u32, FailingJob)> = Vec::new();
         for (uid, case) in &self.cases {
             let Some(job) = self.index.job_key(*uid) else { continue };
-            for (image, note) in case.notes.iter().filter(|(_, note)| note.policy == *key) {
+            for (image, note) in case.notes.pairs().filter(|(_, note)| note.policy == *key) {
                 let entry = FailingJob {
                     job: job.name.clone(),
                     uid: uid.to_string(),

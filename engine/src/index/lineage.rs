@@ -1,6 +1,7 @@
 //! From a Pod up to the object that a queue admits.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Multi;
 use crate::objects::{Key, Meta, Uid, Workload};
@@ -14,7 +15,7 @@ pub struct Origin {
     /// The object that controls it.
     pub controller: Option<Uid>,
     /// Its Workload (Kueue: `WorkloadAnnotation`).
-    pub workload: Option<Key>,
+    pub workload: Option<Arc<Key>>,
 }
 
 /// Who owns whom, as far as it was seen.
@@ -24,7 +25,7 @@ pub(super) struct Lineage {
     parents: BTreeMap<Uid, Parent>,
     children: Multi<Uid>,
     /// Workloads by name: their uids.
-    named: BTreeMap<Key, Uid>,
+    named: BTreeMap<Arc<Key>, Uid>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +82,8 @@ impl Lineage {
     }
 
     /// A Workload was seen.
-    pub(super) fn put_workload(&mut self, workload: &Workload) {
-        self.named.insert(workload.metadata.key(), workload.metadata.uid);
+    pub(super) fn put_workload(&mut self, key: Arc<Key>, uid: Uid) {
+        self.named.insert(key, uid);
     }
 
     /// A Workload is gone. Another one may have its name by now.
@@ -206,8 +207,9 @@ mod tests {
             serde_json::from_value(json!({ "metadata": meta })).unwrap()
         };
         let (old, new) = (workload(1), workload(2));
-        lineage.put_workload(&old);
-        lineage.put_workload(&new);
+        for workload in [&old, &new] {
+            lineage.put_workload(Arc::new(workload.metadata.key()), workload.metadata.uid);
+        }
         lineage.remove_workload(&old);
         assert_eq!(lineage.workload_named(&new.metadata.key()), Some(uid(2)));
         lineage.remove_workload(&new);

@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::objects::{Job, JobSet, Key, Uid, Workload};
+use crate::objects::{Admission, Job, JobSet, Key, Uid, Workload};
 use crate::owner::{Other, Owner, Reach};
 use crate::record::{Place, PodHistory, Vacated};
 
+mod intern;
 mod lineage;
+mod uids;
 
+use intern::Interner;
 use lineage::Lineage;
 pub use lineage::Origin;
+pub use uids::Uids;
 
 /// One Pod: what stays of it when its object is dropped.
 #[derive(Clone, Debug)]
@@ -28,7 +32,7 @@ pub struct PodRow {
     /// The node that it is bound to; empty before.
     pub node: Arc<str>,
     /// The images that it names.
-    pub images: Box<[Arc<str>]>,
+    pub images: Arc<[Arc<str>]>,
     /// Its place in its job.
     pub place: Place,
     /// A regular container of it runs.
@@ -42,6 +46,15 @@ pub struct PodRow {
     pub ignored: bool,
     /// A list showed it first, so that nothing tells when it began to fail.
     pub listed: bool,
+    /// What few have: most Pods are well.
+    trouble: Option<Box<Trouble>>,
+    /// Its failed pulls.
+    pub history: PodHistory,
+}
+
+/// What is kept of a Pod that is not well, besides its history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trouble {
     /// While an image of it is still to come: when the kubelet wrote its newest status.
     pub awaits_since: Option<Timestamp>,
     /// Since when it has been seen to carry our condition, as [`crate::time::Now::elapsed`].
@@ -49,8 +62,26 @@ pub struct PodRow {
     /// Its version, while one of its images fails or our condition is on it: what ends it, or takes
     /// the condition away, is pinned to that.
     pub version: Option<Box<str>>,
-    /// Its failed pulls.
-    pub history: PodHistory,
+}
+
+impl PodRow {
+    /// What is kept of it while it is not well.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_deref()
+    }
+
+    /// Changes that; where nothing is left of it, it takes no room.
+    pub fn change_trouble(&mut self, change: impl FnOnce(&mut Trouble)) {
+        let well = Trouble::default();
+        if let Some(trouble) = &mut self.trouble {
+            change(trouble);
+            self.trouble.take_if(|trouble| **trouble == well);
+        } else {
+            let mut trouble = Trouble::default();
+            change(&mut trouble);
+            self.trouble = (trouble != well).then(|| Box::new(trouble));
+        }
+    }
 }
 
 /// One job, the unit of decision, or a Job that is part of one.
@@ -61,16 +92,16 @@ pub struct JobRow {
     /// The JobSet, where it is one that has been seen.
     pub job_set: Option<Arc<JobSet>>,
     /// Its Pods.
-    pub pods: BTreeSet<Uid>,
+    pub pods: Uids,
     /// Its Workloads; more than one while one replaces another.
-    pub workloads: BTreeSet<Uid>,
+    pub workloads: Uids,
     /// Counts of Pods that are gone.
     pub vacated: Vacated,
 }
 
 /// Many values to a key; a key without values is dropped.
 #[derive(Clone, Debug)]
-pub struct Multi<K>(BTreeMap<K, BTreeSet<Uid>>);
+pub struct Multi<K>(BTreeMap<K, Uids>);
 
 impl<K: Ord + Clone> Default for Multi<K> {
     fn default() -> Self {
@@ -88,7 +119,7 @@ impl<K: Ord + Clone> Multi<K> {
         K: std::borrow::Borrow<Q>,
     {
         if let Some(set) = self.0.get_mut(key) {
-            set.remove(&uid);
+            set.remove(uid);
             if set.is_empty() {
                 self.0.remove(key);
             }
@@ -100,7 +131,7 @@ impl<K: Ord + Clone> Multi<K> {
     where
         K: std::borrow::Borrow<Q>,
     {
-        self.0.get(key).into_iter().flatten().copied()
+        self.0.get(key).into_iter().flat_map(Uids::all)
     }
 }
 
@@ -108,39 +139,38 @@ impl<K: Ord + Clone> Multi<K> {
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     /// Pods by their uid.
-    pods: BTreeMap<Uid, PodRow>,
+    pods: BTreeMap<Uid, Box<PodRow>>,
     /// Jobs by their uid.
     jobs: BTreeMap<Uid, JobRow>,
     /// Workloads by their uid.
     workloads: BTreeMap<Uid, Arc<Workload>>,
     lineage: Lineage,
     by_controller: Multi<Uid>,
-    by_workload: Multi<Key>,
-    /// Pods by image: many Pods name one, and its text is kept once.
-    by_image: Multi<Arc<str>>,
-    /// Pods by node, for the same reason.
-    by_node: Multi<Arc<str>>,
+    by_workload: Multi<Arc<Key>>,
+    /// Nodes and images: many Pods name one.
+    texts: Interner<str>,
+    /// What the Pods of one job name is mostly the same.
+    images: Interner<[Arc<str>]>,
+    /// The names of Workloads.
+    keys: Interner<Key>,
+    /// What Workloads were given: jobs of one queue are often alike.
+    admissions: Interner<Admission>,
 }
 
 impl Index {
-    /// The one copy of a text that is a key anyway.
-    fn intern(multi: &Multi<Arc<str>>, text: &str) -> Arc<str> {
-        multi.0.get_key_value(text).map_or_else(|| Arc::from(text), |(known, _)| Arc::clone(known))
-    }
-
     /// A Pod by its uid.
     pub fn pod(&self, uid: Uid) -> Option<&PodRow> {
-        self.pods.get(&uid)
+        self.pods.get(&uid).map(|row| &**row)
     }
 
     /// A Pod by its uid, to be changed.
     pub fn pod_mut(&mut self, uid: Uid) -> Option<&mut PodRow> {
-        self.pods.get_mut(&uid)
+        self.pods.get_mut(&uid).map(|row| &mut **row)
     }
 
     /// All Pods.
     pub fn pods(&self) -> impl Iterator<Item = &PodRow> {
-        self.pods.values()
+        self.pods.values().map(|row| &**row)
     }
 
     /// How many Pods there are.
@@ -168,7 +198,7 @@ impl Index {
     pub fn put_pod(
         &mut self,
         uid: Uid,
-        origin: Origin,
+        mut origin: Origin,
         name: &str,
         node: &str,
         images: &[&str],
@@ -181,25 +211,23 @@ impl Index {
         {
             return row.job;
         }
-        let node = Self::intern(&self.by_node, node);
-        let images: Box<[Arc<str>]> =
-            images.iter().map(|image| Self::intern(&self.by_image, image)).collect();
+        let mut text = |text: &str| self.texts.get(text, || text.into());
+        let node = text(node);
+        let images: Vec<Arc<str>> = images.iter().map(|image| text(image)).collect();
+        let images = self.images.get(&images, || images.as_slice().into());
+        origin.workload = origin.workload.map(|key| self.keys.get(&key, || Arc::clone(&key)));
         let old = self.remove_row(uid);
         let before = old.as_ref().map(|old| old.job);
-        for image in &images {
-            self.by_image.insert(Arc::clone(image), uid);
-        }
-        self.by_node.insert(Arc::clone(&node), uid);
         if let Some(controller) = origin.controller {
             self.by_controller.insert(controller, uid);
         }
         if let Some(workload) = &origin.workload {
-            self.by_workload.insert(workload.clone(), uid);
+            self.by_workload.insert(Arc::clone(workload), uid);
         }
         let job = self.unit(uid, &origin);
         self.jobs.entry(job).or_default().pods.insert(uid);
         let row = match old {
-            Some(old) => PodRow { job, origin, node, images, ..old },
+            Some(old) => PodRow { job, origin, node, images, ..*old },
             None => PodRow {
                 name: name.into(),
                 job,
@@ -212,13 +240,11 @@ impl Index {
                 retriable: true,
                 ignored: false,
                 listed: false,
-                awaits_since: None,
-                marked: None,
-                version: None,
+                trouble: None,
                 history: PodHistory::default(),
             },
         };
-        self.pods.insert(uid, row);
+        self.pods.insert(uid, Box::new(row));
         if let Some(before) = before {
             self.drop_if_empty(before);
         }
@@ -226,26 +252,22 @@ impl Index {
     }
 
     /// A Pod is gone.
-    pub fn remove_pod(&mut self, uid: Uid) -> Option<PodRow> {
+    pub fn remove_pod(&mut self, uid: Uid) -> Option<Box<PodRow>> {
         let row = self.remove_row(uid)?;
         self.drop_if_empty(row.job);
         Some(row)
     }
 
-    fn remove_row(&mut self, uid: Uid) -> Option<PodRow> {
+    fn remove_row(&mut self, uid: Uid) -> Option<Box<PodRow>> {
         let row = self.pods.remove(&uid)?;
-        for image in &row.images {
-            self.by_image.remove(&**image, uid);
-        }
-        self.by_node.remove(&*row.node, uid);
         if let Some(controller) = row.origin.controller {
             self.by_controller.remove(&controller, uid);
         }
         if let Some(workload) = &row.origin.workload {
-            self.by_workload.remove(workload, uid);
+            self.by_workload.remove(&**workload, uid);
         }
         if let Some(job) = self.jobs.get_mut(&row.job) {
-            job.pods.remove(&uid);
+            job.pods.remove(uid);
         }
         Some(row)
     }
@@ -280,7 +302,7 @@ impl Index {
                 row.job = to;
             }
             if let Some(job) = self.jobs.get_mut(&from) {
-                job.pods.remove(&uid);
+                job.pods.remove(uid);
             }
             self.drop_if_empty(from);
             self.jobs.entry(to).or_default().pods.insert(uid);
@@ -312,8 +334,8 @@ impl Index {
 
     /// The Pods of a job.
     pub fn pods_of(&self, job: Uid) -> impl Iterator<Item = (Uid, &PodRow)> {
-        let pods = self.jobs.get(&job).into_iter().flat_map(|row| &row.pods);
-        pods.filter_map(|uid| self.pods.get(uid).map(|row| (*uid, row)))
+        let pods = self.jobs.get(&job).into_iter().flat_map(|row| row.pods.all());
+        pods.filter_map(|uid| self.pod(uid).map(|row| (uid, row)))
     }
 
     /// A Job was seen. Returns the jobs that lose or gain Pods by that.
@@ -381,7 +403,7 @@ impl Index {
         let name = if grouped { &workload.metadata.name } else { &owner.name };
         Some(Owner::Other(Box::new(Other {
             uid,
-            kind: owner.kind.clone(),
+            kind: owner.kind.to_string(),
             name: name.clone(),
             reach,
             workload: Workload::clone(workload),
@@ -423,20 +445,28 @@ impl Index {
 
     /// All Workloads.
     pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
-        self.workloads.values().map(Arc::as_ref)
+        self.workloads.values().map(|workload| &**workload)
     }
 
     /// A Workload by its uid.
     pub fn workload(&self, uid: Uid) -> Option<&Workload> {
-        self.workloads.get(&uid).map(Arc::as_ref)
+        self.workloads.get(&uid).map(|workload| &**workload)
+    }
+
+    /// Lets a Workload that was seen share what others say alike.
+    pub fn share(&mut self, workload: &mut Workload) {
+        let given = workload.status.admission.take();
+        let one = |given: Arc<Admission>| self.admissions.get(&given, || Arc::clone(&given));
+        workload.status.admission = given.map(one);
     }
 
     /// A Workload was seen. Returns the job that it stands for, then those that lose or gain Pods
     /// by that.
     pub fn put_workload(&mut self, workload: Workload) -> (Uid, BTreeSet<Uid>) {
         let (uid, key) = (workload.metadata.uid, workload.metadata.key());
+        let key = self.keys.get(&key, || Arc::new(key.clone()));
         let job = lineage::stands_for(&workload);
-        self.lineage.put_workload(&workload);
+        self.lineage.put_workload(Arc::clone(&key), uid);
         let owners = workload.metadata.owner_references.clone();
         let before = self.workloads.insert(uid, Arc::new(workload));
         if before.as_ref().is_some_and(|before| before.metadata.owner_references == owners) {
@@ -461,7 +491,7 @@ impl Index {
     /// A job and its Workload are parted.
     fn part(&mut self, job: Uid, workload: Uid, key: &Key) -> BTreeSet<Uid> {
         if let Some(row) = self.jobs.get_mut(&job) {
-            row.workloads.remove(&workload);
+            row.workloads.remove(workload);
             self.drop_if_empty(job);
         }
         self.assign_under(job, key)
@@ -481,8 +511,8 @@ impl Index {
     /// The Workload that stands for a job now: the newest that has not ended (an elastic job can
     /// have an older one that was replaced).
     pub fn workload_of(&self, job: Uid) -> Option<&Arc<Workload>> {
-        let uids = self.jobs.get(&job)?.workloads.iter();
-        uids.filter_map(|uid| self.workloads.get(uid))
+        let uids = self.jobs.get(&job)?.workloads.all();
+        uids.filter_map(|uid| self.workloads.get(&uid))
             .max_by_key(|w| (!w.is_finished(), w.metadata.creation_timestamp, w.metadata.uid))
     }
 

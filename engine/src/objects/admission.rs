@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use super::{Quantity, decode};
 
 /// The quota that Kueue gave a Workload (Kueue: `status.admission` in `workload_types.go`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "AdmissionOnTheWire")]
 pub struct Admission {
     /// The ClusterQueue that it is taken from.
@@ -24,7 +24,7 @@ pub struct Admission {
 }
 
 /// What one pod set takes of one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Usage {
     /// The ResourceFlavor.
     pub flavor: Box<str>,

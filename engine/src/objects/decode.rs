@@ -1,41 +1,48 @@
 //! Readers that keep what the core needs and pass over the rest while they read.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::Labels;
 use crate::keys;
 
+/// A text that is looked at and dropped: borrowed from what is read, wherever that has it as it is.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
 /// Labels or annotations, less the keys that nobody reads.
-pub(super) fn known_keys<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
+pub(super) fn known_keys<'de, D>(deserializer: D) -> Result<Labels, D::Error>
 where
     D: Deserializer<'de>,
 {
     struct Known;
     impl<'de> Visitor<'de> for Known {
-        type Value = BTreeMap<String, String>;
+        type Value = Labels;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a map of strings")
         }
 
         fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(BTreeMap::new())
+            Ok(Labels::default())
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut kept = BTreeMap::new();
-            while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            let mut kept = Vec::new();
+            while let Some(Text(key)) = map.next_key()? {
                 if keys::is_read(&key) {
-                    kept.insert(key.into_owned(), map.next_value()?);
+                    let Text(value) = map.next_value()?;
+                    kept.push((key, value));
                 } else {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
-            Ok(kept)
+            Ok(kept.into_iter().collect())
         }
     }
     deserializer.deserialize_any(Known)
@@ -48,11 +55,11 @@ where
     D: Deserializer<'de>,
 {
     #[derive(Deserialize)]
-    struct Entry {
-        #[serde(default)]
-        manager: String,
-        #[serde(default)]
-        subresource: String,
+    struct Entry<'a> {
+        #[serde(borrow, default)]
+        manager: Text<'a>,
+        #[serde(borrow, default)]
+        subresource: Text<'a>,
         time: Option<Timestamp>,
         #[serde(default, rename = "fieldsV1")]
         fields: Fields,
@@ -86,12 +93,12 @@ where
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
             let mut newest = None;
-            while let Some(entry) = seq.next_element::<Entry>()? {
+            while let Some(entry) = seq.next_element::<Entry<'de>>()? {
                 // Distributions that link the kubelet into a binary of another name write under that
                 // name; nobody else owns the states of containers.
                 let status = &entry.fields.status;
                 let owns = status.containers.is_some() || status.init_containers.is_some();
-                if entry.subresource == "status" && (entry.manager == "kubelet" || owns) {
+                if entry.subresource.0 == "status" && (entry.manager.0 == "kubelet" || owns) {
                     newest = newest.max(entry.time);
                 }
             }
@@ -106,9 +113,9 @@ pub(super) fn our_condition<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     #[derive(Deserialize)]
     struct Entry<'a> {
         #[serde(borrow, default, rename = "type")]
-        kind: std::borrow::Cow<'a, str>,
+        kind: Text<'a>,
         #[serde(borrow, default)]
-        status: std::borrow::Cow<'a, str>,
+        status: Text<'a>,
     }
 
     struct Conditions;
@@ -126,7 +133,7 @@ pub(super) fn our_condition<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
             let mut found = false;
             while let Some(entry) = seq.next_element::<Entry<'de>>()? {
-                found |= entry.kind == keys::POD_CONDITION && entry.status == "True";
+                found |= entry.kind.0 == keys::POD_CONDITION && entry.status.0 == "True";
             }
             Ok(found)
         }
@@ -141,4 +148,15 @@ where
     T: Deserialize<'de>,
 {
     Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// The same for what is kept: a list takes no more room than it has items.
+pub(super) fn kept_list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let mut all: Vec<T> = list(deserializer)?;
+    all.shrink_to_fit();
+    Ok(all)
 }

@@ -1,6 +1,6 @@
 //! What the author of a Job wants done with Pods that fail: `podFailurePolicy` (KEP-3329).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::decode;
 use crate::keys;
@@ -12,6 +12,15 @@ pub struct PodFailurePolicy {
     /// The rules; the first that matches decides.
     #[serde(deserialize_with = "decode::list")]
     pub rules: Vec<PodFailureRule>,
+}
+
+/// The policy, where [`PodFailurePolicy::end_of_pod`] has an answer: the others are not kept.
+pub(super) fn about_us<'de, D>(deserializer: D) -> Result<Option<Box<PodFailurePolicy>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let policy = Option::<PodFailurePolicy>::deserialize(deserializer)?;
+    Ok(policy.filter(|policy| policy.end_of_pod().is_some()).map(Box::new))
 }
 
 /// A rule of a Job's `podFailurePolicy`.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Condition, Meta, PodFailurePolicy, decode};
+use super::{Condition, Labels, Meta, PodFailurePolicy, Word, decode, failure_policy};
 
 /// A Job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -27,8 +27,10 @@ pub struct JobSpec {
     pub managed_by: Option<String>,
     /// The Pods that it makes.
     pub template: PodTemplate,
-    /// What the author wants done with Pods that fail (KEP-3329).
-    pub pod_failure_policy: Option<PodFailurePolicy>,
+    /// What the author wants done with Pods that fail (KEP-3329), where it has anything to say of Pods
+    /// that we end.
+    #[serde(deserialize_with = "failure_policy::about_us")]
+    pub pod_failure_policy: Option<Box<PodFailurePolicy>>,
 }
 
 /// What is read of a Job's Pod template.
@@ -36,9 +38,21 @@ pub struct JobSpec {
 #[serde(default)]
 pub struct PodTemplate {
     /// Labels and annotations of the Pods.
-    pub metadata: Meta,
+    pub metadata: TemplateMeta,
     /// The Pods' spec.
     pub spec: PodTemplateSpec,
+}
+
+/// What is read of the metadata in a Pod template.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct TemplateMeta {
+    /// The labels that are read ([`crate::keys::is_read`]).
+    #[serde(deserialize_with = "decode::known_keys")]
+    pub labels: Labels,
+    /// The annotations that are read ([`crate::keys::is_read`]).
+    #[serde(deserialize_with = "decode::known_keys")]
+    pub annotations: Labels,
 }
 
 /// What is read of the spec in a Pod template.
@@ -46,7 +60,7 @@ pub struct PodTemplate {
 #[serde(rename_all = "camelCase", default)]
 pub struct PodTemplateSpec {
     /// Who binds the Pods; empty means the default scheduler.
-    pub scheduler_name: String,
+    pub scheduler_name: Word,
 }
 
 /// What is read of a Job's status.
@@ -60,7 +74,7 @@ pub struct JobStatus {
     /// Pods that are being deleted and have not ended.
     pub terminating: u32,
     /// Conditions.
-    #[serde(deserialize_with = "decode::list")]
+    #[serde(deserialize_with = "decode::kept_list")]
     pub conditions: Vec<Condition>,
 }
 

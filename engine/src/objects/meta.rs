@@ -1,11 +1,9 @@
 //! Metadata that every object has.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Uid, decode};
+use super::{Labels, Uid, Word, decode};
 
 /// Namespace and name; the namespace is empty for cluster-scoped objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,12 +47,12 @@ pub struct Meta {
     pub deletion_timestamp: Option<Timestamp>,
     /// The labels that are read ([`crate::keys::is_read`]).
     #[serde(deserialize_with = "decode::known_keys")]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// The annotations that are read ([`crate::keys::is_read`]).
     #[serde(deserialize_with = "decode::known_keys")]
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Labels,
     /// The owners.
-    #[serde(deserialize_with = "decode::list")]
+    #[serde(deserialize_with = "decode::kept_list")]
     pub owner_references: Vec<OwnerReference>,
     /// When the kubelet last wrote the status, in whole seconds.
     #[serde(rename = "managedFields", deserialize_with = "decode::kubelet_write")]
@@ -69,12 +67,12 @@ impl Meta {
 
     /// An annotation's value.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.annotations.get(key).map(String::as_str)
+        self.annotations.get(key)
     }
 
     /// A label's value.
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.labels.get(key).map(String::as_str)
+        self.labels.get(key)
     }
 
     /// The owner that controls it.
@@ -88,9 +86,9 @@ impl Meta {
 #[serde(rename_all = "camelCase", default)]
 pub struct OwnerReference {
     /// Group and version of the owner.
-    pub api_version: String,
+    pub api_version: Word,
     /// Kind of the owner.
-    pub kind: String,
+    pub kind: Word,
     /// Name of the owner, in the same namespace.
     pub name: String,
     /// Uid of the owner.
@@ -105,11 +103,11 @@ pub struct OwnerReference {
 pub struct Condition {
     /// The condition's type.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Word,
     /// `True`, `False` or `Unknown`.
-    pub status: String,
+    pub status: Word,
     /// One CamelCase word.
-    pub reason: String,
+    pub reason: Word,
     /// When the status last changed.
     pub last_transition_time: Option<Timestamp>,
 }

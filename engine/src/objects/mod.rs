@@ -9,6 +9,7 @@ mod decode;
 mod failure_policy;
 mod job;
 mod job_set;
+mod labels;
 mod meta;
 mod node;
 mod pod;
@@ -16,6 +17,7 @@ mod policy;
 mod quantity;
 mod queue;
 mod uid;
+mod word;
 mod workload;
 
 pub use admission::{Admission, Request, Requests, Usage};
@@ -23,8 +25,9 @@ pub use cron_job::{CronJob, CronJobSpec};
 pub use failure_policy::{
     ExitCodes, PodConditionPattern, PodEnd, PodFailurePolicy, PodFailureRule,
 };
-pub use job::{Job, JobSpec, JobStatus, PodTemplate, PodTemplateSpec};
+pub use job::{Job, JobSpec, JobStatus, PodTemplate, PodTemplateSpec, TemplateMeta};
 pub use job_set::{JobSet, JobSetSpec, JobSetStatus, JobTemplate, ReplicatedJob};
+pub use labels::Labels;
 pub use meta::{Condition, Key, Meta, OwnerReference};
 pub use node::{Node, NodeStatus};
 pub use pod::{
@@ -38,6 +41,7 @@ pub use queue::{
     LocalQueue, LocalQueueSpec, Preemption, ResourceGroup, ResourceQuota, ResourceReservation,
 };
 pub use uid::Uid;
+pub use word::Word;
 pub use workload::{Workload, WorkloadSpec, WorkloadStatus};
 
 /// An object of the cluster, as far as the shell needs to know it.

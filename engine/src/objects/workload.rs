@@ -60,7 +60,7 @@ pub struct WorkloadStatus {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct StatusOnTheWire {
-    #[serde(deserialize_with = "decode::list")]
+    #[serde(deserialize_with = "decode::kept_list")]
     conditions: Vec<Condition>,
     admission: Option<Admission>,
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Admission, Foreign, QuotaView};
 use crate::keys;
-use crate::objects::{JobSpec, Meta};
+use crate::objects::{JobSpec, Labels, Meta};
 use crate::owner::Owner;
 use crate::resolve::Queue;
 
@@ -74,19 +74,21 @@ impl<'a> Facts<'a> {
     fn is_foreign(&self, meta: &Meta) -> bool {
         let managed = self.managed_by.is_some_and(|by| by != self.own_manager);
         let owned = meta.controller().is_some_and(|owner| owner.kind != "CronJob");
-        let grouped = |meta: &Meta| {
-            let marked =
-                |key: &&str| meta.annotations.contains_key(*key) || meta.labels.contains_key(*key);
+        let grouped = |labels: &Labels, annotations: &Labels| {
+            let marked = |key: &&str| annotations.contains_key(key) || labels.contains_key(key);
             keys::FOREIGN_GROUPS.iter().any(marked)
-                || meta.annotations.contains_key(keys::KUEUE_WORKLOAD)
+                || annotations.contains_key(keys::KUEUE_WORKLOAD)
         };
         let elsewhere = |(job, spec): &(&Meta, &JobSpec)| {
-            let scheduler = spec.template.spec.scheduler_name.as_str();
-            !matches!(scheduler, "" | "default-scheduler")
-                || grouped(job)
-                || grouped(&spec.template.metadata)
+            let template = &spec.template.metadata;
+            !matches!(&*spec.template.spec.scheduler_name, "" | "default-scheduler")
+                || grouped(&job.labels, &job.annotations)
+                || grouped(&template.labels, &template.annotations)
         };
-        managed || owned || grouped(meta) || self.parts.iter().any(elsewhere)
+        managed
+            || owned
+            || grouped(&meta.labels, &meta.annotations)
+            || self.parts.iter().any(elsewhere)
     }
 }
 

@@ -1,6 +1,5 @@
 //! What is known of one Pod's images, and whether now is a safe moment to act on it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{Runs, Step, Track};
 use crate::cause::Cause;
+use crate::few::Few;
 use crate::observe::{Observation, Standing, registry_host};
 use crate::time::Now;
 use crate::timing::Timing;
@@ -37,7 +37,7 @@ pub enum Closed {
 /// The images of one Pod that have failed, and what tells a safe moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodHistory {
-    tracks: BTreeMap<Arc<str>, Track>,
+    tracks: Few<Arc<str>, Track>,
     /// When the kubelet wrote that the containers wait for their images, as a watch event told.
     creating: Option<Duration>,
     /// A status has been taken in.
@@ -74,7 +74,7 @@ impl PodHistory {
 
         let mut steps = Vec::new();
         for image in &seen.images {
-            let (name, mut track) = match self.tracks.remove_entry(image.image) {
+            let (name, mut track) = match self.tracks.remove(image.image) {
                 Some(known) => known,
                 None if matches!(
                     image.standing,
@@ -165,7 +165,7 @@ impl PodHistory {
 
     /// The images that have failed.
     pub fn tracks(&self) -> impl Iterator<Item = (&Arc<str>, &Track)> {
-        self.tracks.iter().filter(|(_, track)| !track.runs.is_empty())
+        self.tracks.pairs().filter(|(_, track)| !track.runs.is_empty())
     }
 
     /// What is known of an image.
@@ -184,7 +184,8 @@ impl PodHistory {
         if was_pulled || image.standing == Standing::Pulled {
             return;
         }
-        let track = self.tracks.entry(Arc::from(image.image)).or_default();
+        let known = self.tracks.remove(image.image);
+        let (name, mut track) = known.unwrap_or_else(|| (image.image.into(), Track::default()));
         let since = std::mem::take(&mut track.runs);
         // A back-off without a message (up to 1.31) contradicts nothing.
         let told = since.newest_cause().filter(|cause| *cause != Cause::Unknown);
@@ -201,17 +202,18 @@ impl PodHistory {
         } else {
             since
         };
+        self.tracks.insert(name, track);
     }
 
     /// Starts all counts anew; the status that is shown now does not count again.
     pub fn forgive(&mut self) {
-        self.tracks.values_mut().for_each(Track::forgive);
+        self.tracks.pairs_mut().for_each(|(_, track)| track.forgive());
     }
 
     /// The registry was down and is back: see [`Track::registry_is_back`].
     pub fn registry_is_back(&mut self, host: &str) {
         let of_host = |image: &str| registry_host(image) == host;
-        let tracks = self.tracks.iter_mut().filter(|(image, _)| of_host(image));
+        let tracks = self.tracks.pairs_mut().filter(|(image, _)| of_host(image));
         tracks.for_each(|(_, track)| track.registry_is_back());
     }
 

@@ -41,6 +41,7 @@ impl Runs {
                 if self.0.len() == MOST_RUNS {
                     self.0.remove(0);
                 }
+                self.0.reserve_exact(1);
                 self.0.push(Run { cause, failed_pulls: 1, first: at, last: at });
             }
         }

@@ -278,7 +278,7 @@ impl History {
             && !std::mem::replace(&mut state.ended, true)
         {
             let failed = ended.kind == "Failed";
-            let what = if failed { What::Failed(ended.reason.clone()) } else { What::Complete };
+            let what = if failed { What::Failed(ended.reason.to_string()) } else { What::Complete };
             self.note(at, uid, what);
         }
     }
@@ -292,7 +292,7 @@ impl History {
         let was = std::mem::replace(&mut state.admitted, admitted);
         let knew = std::mem::replace(&mut state.evicted, evicted.is_some());
         if let Some(evicted) = evicted.filter(|_| !knew) {
-            self.note(at, workload.job, What::Evicted(evicted.reason.clone()));
+            self.note(at, workload.job, What::Evicted(evicted.reason.to_string()));
         }
         if admitted != was {
             self.note(at, workload.job, if admitted { What::Admitted } else { What::Released });

@@ -62,13 +62,13 @@ impl World {
     pub fn submit(&mut self, plan: JobPlan) -> Uid {
         let mut metadata = self.new_meta(&plan.namespace, &plan.name);
         if let Some(queue) = &plan.queue {
-            metadata.labels.insert(keys::KUEUE_QUEUE.to_owned(), queue.clone());
+            metadata.labels.insert(keys::KUEUE_QUEUE, queue.as_str());
         }
         metadata.annotations.extend(plan.annotations.iter().cloned());
         // Kueue's webhook suspends what is submitted to a queue.
         let spec = JobSpec {
             suspend: plan.queue.is_some(),
-            pod_failure_policy: plan.author.map(about_our_condition),
+            pod_failure_policy: plan.author.map(|author| Box::new(about_our_condition(author))),
             ..JobSpec::default()
         };
         let seen = objects::Job { metadata, spec, status: objects::JobStatus::default() };
@@ -110,7 +110,7 @@ impl World {
             }
             self.delete_pods(&pods.active, false);
             let target = conditions.iter().find(|c| c.kind == "FailureTarget");
-            let reason = target.map_or_else(String::new, |target| target.reason.clone());
+            let reason = target.map_or_else(String::new, |target| target.reason.to_string());
             // Without a start it can't be ended, and that is tried for ever (live.md 0.4). Where its own
             // policy fails it while Kueue stops it, that is between those two, and left out here.
             let wedged = reason == explain::REASON && next.seen.status.start_time.is_none();
@@ -223,8 +223,8 @@ impl World {
         metadata.owner_references.push(owned_by("batch/v1", "Job", &key, uid));
         if let (Some(queue), Some(workload)) = (&plan.queue, self.workload_of(uid)) {
             let name = workload.seen.metadata.name.clone();
-            metadata.annotations.insert(keys::KUEUE_WORKLOAD.to_owned(), name);
-            metadata.labels.insert(keys::KUEUE_QUEUE.to_owned(), queue.clone());
+            metadata.annotations.insert(keys::KUEUE_WORKLOAD, name);
+            metadata.labels.insert(keys::KUEUE_QUEUE, queue.as_str());
         }
         let of = |main: bool| {
             let own = plan

@@ -272,7 +272,7 @@ impl World {
         let mut metadata = self.new_meta(&plan.namespace, &name);
         let key = job.seen.metadata.key();
         metadata.owner_references.push(owned_by("batch/v1", "Job", &key, job_uid));
-        metadata.labels.insert(keys::KUEUE_JOB_UID.to_owned(), job_uid.to_string());
+        metadata.labels.insert(keys::KUEUE_JOB_UID, job_uid.to_string());
         let spec = objects::WorkloadSpec {
             queue_name: plan.queue.clone().unwrap_or_default(),
             active: Some(true),
@@ -504,7 +504,7 @@ pub(super) fn takes_quota(w: &Workload) -> bool {
 
 fn evicted_for(w: &Workload) -> String {
     let evicted = w.seen.status.conditions.iter().find(|c| c.kind == "Evicted");
-    evicted.map(|evicted| evicted.reason.clone()).unwrap_or_default()
+    evicted.map(|evicted| evicted.reason.to_string()).unwrap_or_default()
 }
 
 fn nominal(queue: &ClusterQueue) -> u32 {

@@ -40,11 +40,8 @@ impl Node {
 
 impl World {
     pub(super) fn add_node(&mut self, name: &str, cpus: u32, kubelet: Kubelet) {
-        let ready = Condition {
-            kind: "Ready".to_owned(),
-            status: "True".to_owned(),
-            ..Condition::default()
-        };
+        let ready =
+            Condition { kind: "Ready".into(), status: "True".into(), ..Condition::default() };
         let metadata = self.new_meta("", name);
         let status = objects::NodeStatus { conditions: vec![ready] };
         self.create(Object::Node(objects::Node { metadata, status }));

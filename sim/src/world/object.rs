@@ -345,13 +345,13 @@ pub fn set_condition(
             if known.status != status {
                 known.last_transition_time = Some(whole_seconds(at));
             }
-            status.clone_into(&mut known.status);
-            reason.clone_into(&mut known.reason);
+            known.status = status.into();
+            known.reason = reason.into();
         }
         None => conditions.push(Condition {
-            kind: kind.to_owned(),
-            status: status.to_owned(),
-            reason: reason.to_owned(),
+            kind: kind.into(),
+            status: status.into(),
+            reason: reason.into(),
             last_transition_time: Some(whole_seconds(at)),
         }),
     }

@@ -139,8 +139,8 @@ impl World {
                     self.change_job(uid, |job| {
                         let annotations = &mut job.seen.metadata.annotations;
                         match value {
-                            Some(value) => drop(annotations.insert(key, value)),
-                            None => drop(annotations.remove(&key)),
+                            Some(value) => annotations.insert(key, value),
+                            None => annotations.remove(&key),
                         }
                     });
                 }
@@ -149,8 +149,8 @@ impl World {
                 if let Some(uid) = self.job_named(&job) {
                     self.change_job(uid, |job| {
                         let annotations = &mut job.seen.metadata.annotations;
-                        if let Some(hold) = annotations.get(keys::HOLD).cloned() {
-                            annotations.insert(keys::RESUME.to_owned(), hold);
+                        if let Some(hold) = annotations.get(keys::HOLD).map(str::to_owned) {
+                            annotations.insert(keys::RESUME, hold);
                         }
                     });
                 }

@@ -223,8 +223,8 @@ fn apply(object: &mut Object, patch: &Patch) -> Result<(), Outcome> {
 fn annotate(meta: &mut Meta, annotations: &serde_json::Map<String, Value>) {
     for (key, value) in annotations {
         match value.as_str() {
-            Some(text) => drop(meta.annotations.insert(key.clone(), text.to_owned())),
-            None => drop(meta.annotations.remove(key)),
+            Some(text) => meta.annotations.insert(key.as_str(), text),
+            None => meta.annotations.remove(key),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Jobs of other kinds than `Job`: what carries the lever, who is told, and what can't be done.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::stage::{JOB, MISSING, POD, Stage, WORKLOAD, short, uid};
@@ -250,7 +252,8 @@ fn bare_pod(stage: &mut Stage, pod: u128, by: Option<&str>, reason: &str, marks:
     let mut pod: Pod = stage.pod_object(pod, waits);
     let by = by.map_or_else(|| json!([]), |kind| reference(kind, "x", 0x5002));
     pod.metadata.owner_references = serde_json::from_value(by).unwrap();
-    pod.metadata.annotations = serde_json::from_value(marks.clone()).unwrap();
+    let marks: BTreeMap<String, String> = serde_json::from_value(marks.clone()).unwrap();
+    pod.metadata.annotations = marks.into_iter().collect();
     pod.metadata.annotations.insert("kueue.x-k8s.io/workload".to_owned(), "w".to_owned());
     stage.give(Input::Pod(Change::Seen(pod)));
 }
@@ -357,7 +360,7 @@ fn a_copy_of_a_pod_that_names_a_workload_of_others_is_of_no_job() {
         stage.pod_object(POD + 7, json!({"waiting": {"reason": "ContainerCreating"}}));
     copy.metadata.owner_references = Vec::new();
     let names = ("kueue.x-k8s.io/workload".to_owned(), "job-train".to_owned());
-    copy.metadata.annotations = [names].into();
+    copy.metadata.annotations = [names].into_iter().collect();
     stage.give(Input::Pod(Change::Seen(copy.clone())));
     stage.wait(1);
     stage.next_version();
