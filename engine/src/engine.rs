@@ -87,6 +87,8 @@ pub struct Engine {
     elsewhere: Elsewhere,
     /// What was decided of jobs that fail or are held.
     cases: BTreeMap<Uid, Box<Case>>,
+    /// The jobs whose cases a policy's status shows, so that composing it asks no other.
+    shown_by: BTreeMap<Key, BTreeSet<Uid>>,
     /// What an earlier life of the controller has reported, by job: image and reason.
     reported_before: BTreeMap<Uid, Vec<(Arc<str>, String)>>,
     /// Pulls that show nothing for long.
@@ -152,6 +154,7 @@ impl Engine {
             nodes: BTreeMap::new(),
             silent_nodes: BTreeSet::new(),
             cases: BTreeMap::new(),
+            shown_by: BTreeMap::new(),
             reported_before: BTreeMap::new(),
             silence: Silence::default(),
             flights: Flights::default(),

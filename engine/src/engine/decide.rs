@@ -1,6 +1,6 @@
 //! One job, decided: first the hold that it may be under, then its failing images.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use crate::engine::flight::{Purpose, Step};
 use crate::engine::requeue::{self, number, rules_for};
 use crate::engine::{Due, Engine};
 use crate::explain::{self, Grounds, HoldRecord};
+use crate::few::Few;
 use crate::judge::{Evidence, Verdict, judge};
 use crate::keys;
 use crate::lever::Lever;
 use crate::notice::{Decision, Notice};
-use crate::objects::{PodEnd, Uid, Workload};
+use crate::objects::{Key, PodEnd, Uid, Workload};
 use crate::owner::{Owner, Reach};
 use crate::plan::{Plan, Reported, Situation, Wait, plan};
 use crate::quota::{Admission, QuotaView, Unmanaged};
@@ -53,9 +54,20 @@ impl Engine {
         }
         case.decision = None;
         if before != (case.held_by.clone(), case.notes.clone()) {
-            let policies = case.notes.values().chain(before.1.values()).map(|note| &note.policy);
-            let holders = case.held_by.iter().chain(&before.0);
-            self.dirty_policies.extend(policies.chain(holders).cloned());
+            let was = shown_by(before.0.as_ref(), &before.1);
+            let is = shown_by(case.held_by.as_ref(), &case.notes);
+            for policy in was.difference(&is) {
+                if let Some(jobs) = self.shown_by.get_mut(policy) {
+                    jobs.remove(&uid);
+                }
+                if self.shown_by.get(policy).is_some_and(BTreeSet::is_empty) {
+                    self.shown_by.remove(policy);
+                }
+            }
+            for policy in is.difference(&was) {
+                self.shown_by.entry(policy.clone()).or_default().insert(uid);
+            }
+            self.dirty_policies.extend(was.into_iter().chain(is));
         }
         if !case.is_empty() {
             self.cases.insert(uid, case);
@@ -343,6 +355,11 @@ impl Engine {
         }
         best.into_values().map(|(_, failing)| failing).collect()
     }
+}
+
+/// The policies whose status shows a case.
+fn shown_by(holder: Option<&Key>, notes: &Few<Arc<str>, Note>) -> BTreeSet<Key> {
+    notes.values().map(|note| &note.policy).chain(holder).cloned().collect()
 }
 
 /// Who stops a job, and who counts its quota; `None` where that is not known yet: Kueue has still to

@@ -11,12 +11,13 @@ use crate::api::{
 };
 use crate::effect::{Effect, EffectId, Target, TargetKind};
 use crate::engine::brakes::SOON;
+use crate::engine::casebook::Case;
 use crate::engine::flight::Purpose;
 use crate::engine::policies::{PolicyState, shown};
 use crate::engine::{Due, Engine};
 use crate::explain::seconds;
 use crate::input::Kind;
-use crate::objects::Key;
+use crate::objects::{Key, Uid};
 use crate::time::Now;
 
 /// Also what matters is not written more often than this.
@@ -98,14 +99,20 @@ impl Engine {
     }
 
     fn held_by(&self, key: &Key) -> usize {
-        self.cases.values().filter(|case| case.held_by.as_ref() == Some(key)).count()
+        self.cases_of(key).filter(|(_, case)| case.held_by.as_ref() == Some(key)).count()
+    }
+
+    /// The cases that a policy's status shows, in the order of their jobs.
+    fn cases_of(&self, key: &Key) -> impl Iterator<Item = (Uid, &Case)> {
+        let jobs = self.shown_by.get(key).into_iter().flatten();
+        jobs.filter_map(|uid| self.cases.get(uid).map(|case| (*uid, &**case)))
     }
 
     /// Failing jobs without a hold, the nearest to an action first.
     fn failing_jobs(&self, key: &Key) -> Vec<FailingJob> {
         let mut entries: Vec<(u32, FailingJob)> = Vec::new();
-        for (uid, case) in &self.cases {
-            let Some(job) = self.index.job_key(*uid) else { continue };
+        for (uid, case) in self.cases_of(key) {
+            let Some(job) = self.index.job_key(uid) else { continue };
             for (image, note) in case.notes.pairs().filter(|(_, note)| note.policy == *key) {
                 let entry = FailingJob {
                     job: job.name.clone(),
