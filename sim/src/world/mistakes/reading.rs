@@ -128,7 +128,7 @@ impl Mistaken {
 
     fn policy(&mut self, policy: &mut Policy, listed: bool) {
         match self.which {
-            Mistake::IgnoresPause => drop(policy.metadata.annotations.remove(keys::PAUSED)),
+            Mistake::IgnoresPause => policy.metadata.annotations.remove(keys::PAUSED),
             Mistake::ForgetsReservations => policy.status.budget = <_>::default(),
             Mistake::DoublesCheckpoints if listed => {
                 for failing in &mut policy.status.failing {
@@ -220,14 +220,16 @@ impl Mistaken {
             Mistake::ForgetsHoldsAtStart if listed => &keys::HOLD_KEYS,
             _ => &[],
         };
-        annotations.retain(|key, _| !without.contains(&key.as_str()));
+        for key in without {
+            annotations.remove(key);
+        }
         match self.which {
             // Without a number nothing is read of a return.
             Mistake::ForgetsRequeues if annotations.contains_key(keys::REQUEUES) => {
-                annotations.insert(keys::REQUEUES.to_owned(), "0".to_owned());
+                annotations.insert(keys::REQUEUES, "0");
             }
             Mistake::ReturnsEarly if annotations.contains_key(keys::RESUME_AT) => {
-                annotations.insert(keys::RESUME_AT.to_owned(), LONG_AGO.to_owned());
+                annotations.insert(keys::RESUME_AT, LONG_AGO);
             }
             _ => {}
         }
