@@ -36,9 +36,9 @@ impl<T: Ord + ?Sized> Interner<T> {
             self.known.retain(|known| Arc::strong_count(known) > 1);
             self.sweep = FIRST_SWEEP.max(2 * self.known.len());
         }
-        let made = make();
-        self.known.insert(Arc::clone(&made));
-        made
+        let new = make();
+        self.known.insert(Arc::clone(&new));
+        new
     }
 }
 

@@ -261,12 +261,11 @@ impl Fleet {
 
     /// Writes one object as it is now behind `out`.
     fn write(&self, state: &State, (kind, index): (Kind, usize), out: &mut Vec<u8>) {
-        match state.patched.get(&(kind, index)) {
-            Some(object) => out.extend_from_slice(object.to_string().as_bytes()),
-            None => {
-                let change = state.changed.get(&(kind, index)).copied().unwrap_or_default();
-                self.0.formula.write((kind, index), change, out);
-            }
+        if let Some(object) = state.patched.get(&(kind, index)) {
+            out.extend_from_slice(object.to_string().as_bytes());
+        } else {
+            let change = state.changed.get(&(kind, index)).copied().unwrap_or_default();
+            self.0.formula.write((kind, index), change, out);
         }
     }
 

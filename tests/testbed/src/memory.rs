@@ -148,7 +148,7 @@ impl Open {
                 (server.poll(self.id, now), server.next_deadline(self.id))
             };
             if polled.over || !polled.events.is_empty() {
-                let lines = polled.events.iter().map(|event| line(event));
+                let lines = polled.events.iter().map(line);
                 return (lines.collect(), polled.over);
             }
             let left = due.map(|due| Duration::try_from(due.duration_since(now)));

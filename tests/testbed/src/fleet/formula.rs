@@ -296,18 +296,14 @@ fn node_name(node: usize) -> String {
 
 /// The image of a Job's Pods.
 fn image(status: Status, job: usize) -> String {
-    match status {
-        Status::Denied => {
-            // Few repositories of a registry: with five of them its outage would be suspected.
-            let (namespace, of) = (job / JOBS_PER_NAMESPACE, job % 4);
-            format!("registry.team-{namespace:03}.example.com/vision/private-{of}:v1")
-        }
-        _ if Formula::is_ready_to_fail(job) => {
-            format!("registry-{job:06}.example.com/vision/train:v2")
-        }
-        _ => {
-            let number = mix(job as u64) % IMAGES;
-            format!("registry.example.com/vision/train-{:02}:v1.{number}", number % 50)
-        }
+    if status == Status::Denied {
+        // Few repositories of a registry: with five of them its outage would be suspected.
+        let (namespace, of) = (job / JOBS_PER_NAMESPACE, job % 4);
+        format!("registry.team-{namespace:03}.example.com/vision/private-{of}:v1")
+    } else if Formula::is_ready_to_fail(job) {
+        format!("registry-{job:06}.example.com/vision/train:v2")
+    } else {
+        let number = mix(job as u64) % IMAGES;
+        format!("registry.example.com/vision/train-{:02}:v1.{number}", number % 50)
     }
 }
