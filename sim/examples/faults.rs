@@ -5,8 +5,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use dislodge_engine::api::Action;
-use dislodge_sim::random::{FAULTS, Fault, Played, Recipe, Tier, on_all_cores};
+use dislodge_sim::random::{FAULTS, Fault, Played, Recipe, Tier};
 use dislodge_sim::world::Violation;
+use rayon::prelude::*;
 
 const ACTIONS: [Action; 4] =
     [Action::FailJob, Action::SuspendJob, Action::RequeueJob, Action::Report];
@@ -104,7 +105,7 @@ fn main() -> ExitCode {
 }
 
 fn play(plays: Vec<Play>) -> (Played, Vec<(Play, Violation)>) {
-    let results = on_all_cores(&plays, |play| play.recipe().play());
+    let results = plays.par_iter().map(|play| play.recipe().play()).collect::<Vec<_>>();
     let mut sum = Played::default();
     let mut broken = Vec::new();
     for (play, result) in plays.into_iter().zip(results) {

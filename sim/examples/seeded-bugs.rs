@@ -5,8 +5,9 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use dislodge_sim::random::{Recipe, on_all_cores};
+use dislodge_sim::random::Recipe;
 use dislodge_sim::world::{Mistake, Violation};
+use rayon::prelude::*;
 
 /// So many are played at once.
 const AT_ONCE: u64 = 64;
@@ -48,7 +49,10 @@ fn main() -> ExitCode {
 fn caught(mistake: Mistake, most: u64) -> Option<(u64, Violation)> {
     for first in (0..most).step_by(usize::try_from(AT_ONCE).unwrap_or(1)) {
         let seeds: Vec<u64> = (first..most.min(first + AT_ONCE)).collect();
-        let played = on_all_cores(&seeds, |seed| Recipe::random(*seed).mistaken(mistake).play());
+        let played = seeds
+            .par_iter()
+            .map(|seed| Recipe::random(*seed).mistaken(mistake).play())
+            .collect::<Vec<_>>();
         let broken = seeds.into_iter().zip(played).find_map(|(seed, p)| Some((seed, p.err()?)));
         if broken.is_some() {
             return broken;

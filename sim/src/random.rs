@@ -5,7 +5,6 @@
 
 mod faults;
 mod jobs;
-mod many;
 mod table;
 
 use std::time::Duration;
@@ -13,7 +12,6 @@ use std::time::Duration;
 use dislodge_engine::api::{Action, ImagePullPolicySpec};
 use serde_json::json;
 
-pub use many::on_all_cores;
 pub use table::{FAULTS, Fault, Tier};
 
 use crate::chance::Chance;

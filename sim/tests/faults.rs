@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use dislodge_engine::api::Action;
-use dislodge_sim::random::{FAULTS, Played, Recipe, Tier, on_all_cores};
+use dislodge_sim::random::{FAULTS, Played, Recipe, Tier};
+use rayon::prelude::*;
 
 /// So many seeds for each fault and action.
 const SEEDS: u64 = 3;
@@ -18,9 +19,10 @@ fn no_fault_alone_breaks_a_rule_whatever_the_action() {
             plays.extend((0..SEEDS).map(|seed| (fault, action, seed)));
         }
     }
-    let played = on_all_cores(&plays, |(fault, action, seed)| {
-        Recipe::with(*seed, *action, &[*fault]).play()
-    });
+    let played = plays
+        .par_iter()
+        .map(|(fault, action, seed)| Recipe::with(*seed, *action, &[*fault]).play())
+        .collect::<Vec<_>>();
     let mut sum = Played::default();
     let mut broken = Vec::new();
     for ((fault, action, seed), played) in plays.iter().zip(played) {

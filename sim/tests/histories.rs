@@ -1,7 +1,8 @@
 //! A slice of random histories: what must hold in each, whatever goes wrong. `make histories` plays a
 //! million.
 
-use dislodge_sim::random::{Played, Recipe, on_all_cores};
+use dislodge_sim::random::{Played, Recipe};
+use rayon::prelude::*;
 
 /// So many histories in this slice.
 const SLICE: u64 = 3000;
@@ -9,7 +10,7 @@ const SLICE: u64 = 3000;
 #[test]
 fn no_history_breaks_a_rule() {
     let seeds: Vec<u64> = (0..SLICE).collect();
-    let played = on_all_cores(&seeds, |seed| Recipe::random(*seed).play());
+    let played = seeds.par_iter().map(|seed| Recipe::random(*seed).play()).collect::<Vec<_>>();
     let all: Vec<_> = seeds.into_iter().zip(played).collect();
     let broken: Vec<String> = all
         .iter()

@@ -1,7 +1,8 @@
 //! A slice of the seeded mistakes: those that a few histories catch. `make seeded-bugs` finds all of them.
 
-use dislodge_sim::random::{Recipe, on_all_cores};
+use dislodge_sim::random::Recipe;
 use dislodge_sim::world::Mistake;
+use rayon::prelude::*;
 
 /// A mistake, and the rule that it breaks.
 const ROWS: &[(Mistake, &str)] = &[
@@ -26,8 +27,10 @@ const HISTORIES: u64 = 60;
 fn a_mistake_is_caught_by_the_rule_that_forbids_it() {
     for (mistake, rule) in ROWS {
         let seeds: Vec<u64> = (0..HISTORIES).collect();
-        let played =
-            on_all_cores(&seeds, |seed| Recipe::random(*seed).mistaken(*mistake).play().err());
+        let played = seeds
+            .par_iter()
+            .map(|seed| Recipe::random(*seed).mistaken(*mistake).play().err())
+            .collect::<Vec<_>>();
         let caught: Vec<&str> =
             played.into_iter().flatten().map(|violation| violation.rule).collect();
         assert!(caught.contains(rule), "{mistake:?}: {caught:?}, and not {rule}");
