@@ -15,7 +15,8 @@ CARGO_DENY_VERSION := 0.20.2
 .DEFAULT_GOAL := help
 
 .PHONY: help demo demo-cluster test test-fast test-troubled histories tools lint fmt fmt-check doc generate verify deny \
-	deny-install bench-release bench-fleet bench-reading count-reading faults fuzz mutants image seeded-bugs \
+	deny-install bench-release bench-fleet bench-reading bench-suite count-reading faults fuzz mutants image \
+	seeded-bugs \
 	test-image
 
 help: ## list the targets
@@ -83,6 +84,9 @@ bench-fleet: ## measure memory, CPU and latency with 150,000 Pods and 5,000 even
 
 bench-reading: ## measure how fast messages and Pods are read, next to a plain list of keywords
 	$(CARGO) bench --locked --package dislodge-engine --bench reading
+
+bench-suite: ## measure how long 1,000 cases of `dislodge test` take
+	$(CARGO) bench --locked --package dislodge --bench suite
 
 count-reading: ## count the instructions that reading a message takes, and a plain list (needs valgrind)
 	@binary=$$($(CARGO) bench --locked --package dislodge-engine --bench instructions --no-run 2>&1 \

@@ -22,6 +22,7 @@ use crate::steer::holds::HoldsArgs;
 use crate::steer::ignore::IgnoreArgs;
 use crate::steer::pause::{PauseArgs, UnpauseArgs};
 use crate::steer::resume::ResumeArgs;
+use crate::suite::TestArgs;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -35,7 +36,8 @@ use crate::steer::resume::ResumeArgs;
         dislodge crd | kubectl apply --server-side -f -    install the ImagePullPolicy CRD\n  \
         dislodge controller --context dev                  run against a cluster of your kubeconfig\n  \
         kubectl get pods -o json | dislodge classify --pod -   say why their images are not pulled\n  \
-        dislodge lint policies/                            find what is wrong with policies",
+        dislodge lint policies/                            find what is wrong with policies\n  \
+        dislodge test policies/                            run their unit tests",
     max_term_width = 100
 )]
 pub struct Args {
@@ -58,6 +60,8 @@ pub enum Command {
     Simulate(Box<SimulateArgs>),
     /// Find what is wrong with policies: what the API server refuses, and what it cannot see
     Lint(Box<LintArgs>),
+    /// Run unit tests of policies: suites of cases, played in virtual time and without a cluster
+    Test(Box<TestArgs>),
     /// Print the completion script of a shell
     #[command(after_help = "Examples:\n  \
         source <(dislodge completion bash)                          for this shell\n  \

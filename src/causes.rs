@@ -1,6 +1,6 @@
 //! The page of all causes, from the one place that knows them: `docs/causes.md`.
 
-mod examples;
+pub(crate) mod examples;
 
 use std::fmt::Write;
 

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_committed_files_are_what_the_types_say() {
-        use crate::{causes, lint, manual, metrics};
+        use crate::{causes, lint, manual, metrics, suite};
         for (file, generated) in [
             (FILE, render()),
             (REFERENCE_FILE, reference()),
@@ -159,6 +159,7 @@ mod tests {
             (metrics::reference::FILE, metrics::reference::page()),
             (lint::FILE, lint::page()),
             (manual::FILE, manual::page()),
+            (suite::schema::FILE, suite::schema::render()),
         ] {
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
             if std::env::var_os("BLESS").is_some() {

@@ -15,6 +15,7 @@
 //! Where to read on: [`run`] wires it all, [`driver`] is the one loop, [`apply`] and [`report`] are
 //! the only two writers, [`request`] is what both send and how the answer is read.
 
+mod annotation;
 pub mod apply;
 pub mod args;
 pub mod causes;
@@ -37,11 +38,14 @@ pub mod probes;
 pub mod report;
 pub mod request;
 pub mod run;
+mod scenario;
 pub mod serve;
 pub mod settings;
 pub mod simulate;
+mod source;
 pub mod status;
 pub mod steer;
+pub mod suite;
 pub mod telemetry;
 pub mod terminal;
 pub mod watch;

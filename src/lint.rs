@@ -18,13 +18,16 @@ mod page;
 mod refused;
 mod rules;
 pub(crate) mod schedule;
-mod tree;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
+use dislodge_engine::api::validate;
+use serde_json::Value;
+
 use crate::args::LintArgs;
+use crate::source::tree;
 use claims::Claims;
 use document::Document;
 use finding::{Finding, Tally};
@@ -173,6 +176,40 @@ fn check_file(
             "name a file with a policy: apiVersion: dislodge.dev/v1alpha1, kind: ImagePullPolicy";
         findings.push(Finding::new(Code::NoPolicy, &input.name, at, "", &wrong, advice));
     }
+}
+
+/// The policies of a text as the API server would store them; or what it would refuse, and where.
+pub(crate) fn accepted(
+    name: &str,
+    text: &str,
+) -> Result<Vec<Value>, Vec<(tree::Position, String)>> {
+    let nodes = tree::parse(text).map_err(|refused| vec![refused])?;
+    let (mut stored, mut findings) = (Vec::new(), Vec::new());
+    for document in document::policies(&nodes) {
+        match document {
+            Document::Policy(node, _) => {
+                let policy = node.value();
+                refused::check(
+                    &policy,
+                    &mut |code: Code, field: &str, wrong: &str, advice: &str| {
+                        let at = node.position(field);
+                        findings.push(Finding::new(code, name, at, field, wrong, advice));
+                    },
+                );
+                stored.extend(validate::create(policy).ok());
+            }
+            Document::Misnamed { at, field, wrong, advice } => {
+                findings.push(Finding::new(Code::WrongKind, name, at, field, &wrong, &advice));
+            }
+            Document::Other { .. } => {}
+        }
+    }
+    findings.retain(|finding| finding.code.severity() == Severity::Error);
+    findings.sort_by_key(|finding| finding.at);
+    if findings.is_empty() {
+        return Ok(stored);
+    }
+    Err(findings.iter().map(|finding| (finding.at, finding.sentence())).collect())
 }
 
 /// Folders without any policy.

@@ -25,6 +25,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Classify(args) => dislodge::classify::run(&args)?,
         Command::Simulate(args) => dislodge::simulate::run(&args)?,
         Command::Lint(args) => return Ok(dislodge::lint::run(&args)),
+        Command::Test(args) => return Ok(dislodge::suite::run(&args)),
         Command::Completion { target } => print(&dislodge::completion::script(target))?,
         Command::Complete { words } => print(&dislodge::completion::answer(&words))?,
         Command::Man { folder } => dislodge::manual::write(&folder)?,

@@ -7,7 +7,6 @@
 mod chart;
 mod page;
 mod played;
-mod scenario;
 
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,8 +14,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::scenario::Scenario;
 use played::Played;
-use scenario::Scenario;
 
 /// What is typed behind `dislodge simulate`.
 #[derive(Clone, Debug, Args)]

@@ -5,8 +5,16 @@ use dislodge_engine::cause::Cause;
 /// A cause, who writes it so, and the message as it stands in a container's status or an Event.
 type Example = (Cause, &'static str, &'static str);
 
+/// The image in the messages.
+const IMAGE: &str = "r.io/team/app:v1";
+
+/// A message of this cause about this image.
+pub(crate) fn of(cause: Cause, image: &str) -> Option<String> {
+    examples(cause).next().map(|(_, _, message)| message.replace(IMAGE, image))
+}
+
 /// The messages of one cause.
-pub(super) fn examples(cause: Cause) -> impl Iterator<Item = &'static Example> {
+pub(crate) fn examples(cause: Cause) -> impl Iterator<Item = &'static Example> {
     EXAMPLES.iter().filter(move |(of, ..)| *of == cause)
 }
 

@@ -51,6 +51,15 @@ pub fn read(files: &[impl AsRef<Path>]) -> Result<Snapshot, Error> {
     Ok(seen)
 }
 
+/// Takes in an object, or the objects of a list.
+///
+/// # Errors
+///
+/// Where one is not as the API has it.
+pub(crate) fn add(document: Value, seen: &mut Snapshot) -> Result<(), String> {
+    take(document, None, DEEPEST, seen)
+}
+
 fn name(file: &Path) -> String {
     if file.as_os_str() == "-" {
         "standard input".to_owned()

@@ -6,7 +6,7 @@ use super::code::Code;
 use super::document::Policy;
 use super::finding::Finding;
 use super::input::Input;
-use super::tree::{Node, Position};
+use crate::source::tree::{Node, Position};
 
 /// Where policies count as being in one namespace. Without a namespace in the file it is given later
 /// (`kubectl -n`, kustomize): then those of one folder are compared.

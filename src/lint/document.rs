@@ -4,7 +4,7 @@ use dislodge_engine::api::{self, ImagePullPolicySpec, validate};
 use serde_json::Value;
 
 use super::nearest;
-use super::tree::{Content, Node, Position};
+use crate::source::tree::{Content, Node, Position};
 
 /// What a document is.
 pub(super) enum Document<'a> {

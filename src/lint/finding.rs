@@ -4,8 +4,8 @@ use dislodge_engine::api::clip;
 use serde::Serialize;
 
 use super::code::{Code, Severity};
-use super::tree::Position;
 use crate::classify::shown::plain;
+use crate::source::tree::Position;
 
 /// So many characters of a text are shown: values of a hostile file can be megabytes.
 const SHOWN: usize = 600;

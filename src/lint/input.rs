@@ -1,21 +1,13 @@
-//! Files, folders and standard input, with bounds.
+//! Files, folders and standard input.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::code::Code;
 use super::finding::Finding;
-use super::tree::Position;
 use crate::classify::shown::plain;
-
-/// The most that is read of a file, in bytes: some thousand policies. An API server takes no object
-/// of more than about 1.5 MB.
-const LONGEST: usize = 8 << 20;
-/// So many files are read below a folder.
-const MOST_FILES: usize = 20_000;
-/// So deep folders are searched.
-const DEEPEST: usize = 32;
+use crate::source::tree::Position;
+use crate::source::{self, Unreadable};
 
 /// Something to read.
 #[derive(Debug)]
@@ -41,13 +33,20 @@ fn is_stdin(path: &Path) -> bool {
 }
 
 /// All that the paths stand for, in order; of a folder every file of YAML or JSON below it, by name.
+/// The suites of `dislodge test` stand beside the policies, and are none.
 pub(super) fn inputs(paths: &[PathBuf]) -> Vec<Result<Input, Finding>> {
     let mut inputs = Vec::new();
     for path in paths {
         if is_stdin(path) {
             inputs.push(Ok(Input { path: None, name: name(path), is_named: true }));
         } else if path.is_dir() {
-            walk(path, DEEPEST, &mut inputs);
+            inputs.extend(source::below(path, is_wanted).into_iter().map(|found| match found {
+                Ok(path) => {
+                    let name = name(&path);
+                    Ok(Input { path: Some(path), name, is_named: false })
+                }
+                Err((folder, why)) => Err(unreadable(&name(&folder), &why)),
+            }));
         } else {
             let (path, name) = (Some(path.clone()), name(path));
             inputs.push(Ok(Input { path, name, is_named: true }));
@@ -56,31 +55,9 @@ pub(super) fn inputs(paths: &[PathBuf]) -> Vec<Result<Input, Finding>> {
     inputs
 }
 
-/// Hidden folders are left out, and so are links: they could lead in a circle.
-fn walk(folder: &Path, depth: usize, inputs: &mut Vec<Result<Input, Finding>>) {
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut entries = match entries {
-        Ok(entries) => entries,
-        Err(error) => {
-            inputs.push(Err(unreadable(&name(folder), &error.to_string())));
-            return;
-        }
-    };
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        if kind.is_dir() && !hidden && depth > 0 {
-            walk(&path, depth - 1, inputs);
-        } else if kind.is_file()
-            && matches!(extension, Some("yaml" | "yml" | "json"))
-            && inputs.len() < MOST_FILES
-        {
-            let name = name(&path);
-            inputs.push(Ok(Input { path: Some(path), name, is_named: false }));
-        }
-    }
+fn is_wanted(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("yaml" | "yml" | "json")) && !source::is_suite(path)
 }
 
 impl Input {
@@ -101,45 +78,14 @@ impl Input {
     ///
     /// A finding that says why it cannot be read.
     pub(super) fn read(&self) -> Result<String, Finding> {
-        let unread = |problem: &str| unreadable(&self.name, problem);
-        let bytes = match &self.path {
-            None => read(io::stdin()),
-            Some(path) => File::open(path).and_then(read),
+        let text = match &self.path {
+            None => source::read(io::stdin()),
+            Some(path) => source::open(path),
         };
-        let bytes = bytes.map_err(|error| unread(&error.to_string()))?;
-        if bytes.len() > LONGEST {
-            return Err(Finding::new(
-                Code::UnreadableFile,
-                &self.name,
-                Position::START,
-                "",
-                &format!("is longer than {} MiB", LONGEST >> 20),
-                "split it, or name the file with the policies",
-            ));
-        }
-        String::from_utf8(bytes).map_err(|error| {
-            let byte = error.utf8_error().valid_up_to() + 1;
-            Finding::new(
-                Code::UnreadableFile,
-                &self.name,
-                Position::START,
-                "",
-                &format!("is no text: no UTF-8 from byte {byte} on"),
-                "give policies as YAML or JSON in UTF-8",
-            )
-        })
+        text.map_err(|why| unreadable(&self.name, &why))
     }
 }
 
-/// As much as is looked at, and a byte more where there is more.
-fn read(input: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    input.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn unreadable(name: &str, problem: &str) -> Finding {
-    let wrong = format!("cannot be read: {problem}");
-    let advice = "name a file or folder that exists and may be read, or '-' for standard input";
-    Finding::new(Code::UnreadableFile, name, Position::START, "", &wrong, advice)
+fn unreadable(name: &str, why: &Unreadable) -> Finding {
+    Finding::new(Code::UnreadableFile, name, Position::START, "", &why.wrong, why.advice)
 }

@@ -14,7 +14,8 @@ const HEAD: &str = "\
 # What `dislodge lint` finds
 
 `dislodge lint FILE...` reads policies without a cluster: files, folders (`*.yaml`, `*.yml` and `*.json` below
-them) or standard input (`-`); YAML with one or many documents, JSON, and lists. Documents of other kinds are left out.
+them) or standard input (`-`); YAML with one or many documents, JSON, and lists. Documents of other kinds are left out, and so are
+the suites of `dislodge test` (`*.test.yaml`) below folders.
 Every error of the codes DL104 to DL110 is what the API server would say of the same policy; all of them are told at
 once, with line and column.
 

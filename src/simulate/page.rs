@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::played::{Measures, Played};
-use super::scenario::Scenario;
+use crate::scenario::Scenario;
 
 /// The page.
 pub(super) fn text(scenario: &Scenario, without: &Played, with: &Played, timeline: bool) -> String {

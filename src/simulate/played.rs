@@ -7,7 +7,7 @@ use dislodge_engine::objects::Uid;
 use dislodge_sim::world::{Entry, JobPlan, What, World};
 use serde::Serialize;
 
-use super::scenario::Scenario;
+use crate::scenario::{Scenario, told};
 
 /// What came of a run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -87,7 +87,8 @@ struct Standing {
 
 /// Plays a scenario to its end.
 pub(super) fn play(scenario: &Scenario, with_policies: bool) -> Played {
-    let mut world = scenario.cluster(with_policies);
+    let policies = scenario.policies();
+    let mut world = scenario.cluster(with_policies.then_some(&policies));
     let mut plans: BTreeMap<Uid, std::sync::Arc<JobPlan>> = BTreeMap::new();
     let mut seen = 0;
     while world.next().is_some_and(|at| at <= scenario.duration()) {
@@ -183,30 +184,21 @@ impl Standing {
     /// Takes in what happened; the words for it, where people want to read of it.
     fn take(&mut self, entry: &Entry, played: &mut Played) -> Option<String> {
         let at = entry.at;
-        Some(match &entry.what {
-            What::Submitted => "submitted".to_owned(),
+        match &entry.what {
+            What::Submitted => {}
             What::Admitted => {
                 self.admitted = true;
                 self.first_admitted.get_or_insert(at);
-                "has its quota".to_owned()
             }
             What::Released => {
                 self.stop_failing(at, played);
                 (self.admitted, self.running) = (false, false);
-                "its quota is free".to_owned()
             }
-            What::Evicted(reason) => {
-                self.was_stopped = true;
-                if reason == "Deactivated" {
-                    return None; // told by who did it
-                }
-                format!("stopped by Kueue: {reason}")
-            }
+            What::Evicted(_) => self.was_stopped = true,
             What::PullFailed(_) => {
                 if !self.running {
                     self.failing.get_or_insert(at);
                 }
-                "a pull has failed".to_owned()
             }
             What::Running(_) => {
                 self.stop_failing(at, played);
@@ -214,7 +206,6 @@ impl Standing {
                 if !self.was_stopped {
                     played.ran.insert(self.name.clone());
                 }
-                "runs".to_owned()
             }
             What::Held { cause, .. } => {
                 self.held = true;
@@ -223,34 +214,25 @@ impl Standing {
                     *measures.actions.entry(format!("{action} ({cause})")).or_default() += 1;
                 }
                 measures.stopped.insert(self.name.clone());
-                return None; // the Event tells
             }
-            What::Resumed => {
-                self.held = false;
-                "resumed".to_owned()
-            }
-            What::Told(reason, action, note) => {
+            What::Resumed => self.held = false,
+            What::Told(reason, action, _) => {
                 if *reason == "ImagePullFailed" {
                     self.count_action(played);
                     self.action = Some(action);
                 }
-                format!("{action}: {note}")
             }
-            What::Failed(reason) => {
+            What::Failed(_) => {
                 self.stop_failing(at, played);
                 (self.end, self.running) = (Some(false), false);
-                format!("failed: {reason}")
             }
-            What::Complete => {
-                (self.end, self.running) = (Some(true), false);
-                "complete".to_owned()
-            }
+            What::Complete => (self.end, self.running) = (Some(true), false),
             What::Deleted => {
                 self.stop_failing(at, played);
                 (self.end, self.running, self.held) = (Some(false), false, false);
-                "deleted".to_owned()
             }
-        })
+        }
+        told(&entry.what)
     }
 
     /// Counts an action that no hold has followed: a report, or a Pod that was ended.

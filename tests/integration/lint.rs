@@ -1,14 +1,12 @@
 //! `dislodge lint` as it is called by people and by pipelines, and what hostile files do to it.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::program::{Said, run_with};
+use crate::program::{Folder, Said, run_with, timely};
 
 /// A test: its sentence as a name, and the check.
 type Test = (&'static str, fn() -> Outcome);
@@ -40,37 +38,12 @@ fn lint(arguments: &[&str], stdin: &(impl AsRef<[u8]> + ?Sized)) -> Result<Said,
     run_with(&["lint"], arguments, stdin)
 }
 
-/// A folder of its own for one test, which ends with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str, files: &[(&str, &[u8])]) -> Result<Self, std::io::Error> {
-        let folder = std::env::temp_dir().join(format!("dislodge-{}-{name}", std::process::id()));
-        for (file, text) in files {
-            let path = folder.join(file);
-            fs::create_dir_all(path.parent().unwrap_or(&folder))?;
-            fs::write(path, text)?;
-        }
-        Ok(Self(folder))
-    }
-
-    fn path(&self, file: &str) -> String {
-        self.0.join(file).to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn examples() -> Outcome {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/policies");
     lint(&["--fail-on", "advice", folder], "")?.is(0, &[": nothing to say\n"], &[])?;
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if !fs::read_to_string(&path)?.starts_with("# For ") {
+        if path.is_file() && !fs::read_to_string(&path)?.starts_with("# For ") {
             return Err(
                 format!("{}: the first line does not say for whom it is", path.display()).into()
             );
@@ -191,6 +164,7 @@ fn folders() -> Outcome {
             ("job.yaml", b"kind: Job\n"),
             (".hidden/d.yaml", b"a: ["),
             ("notes.txt", b"a: ["),
+            ("a.test.yaml", b"a: ["),
             ("empty/x.yaml", b""),
         ],
     )?;
@@ -200,7 +174,7 @@ fn folders() -> Outcome {
     lint(&[&folder.path("empty")], "")?.is(1, &["error[DL102]", "no file below it has an"], &[])?;
     // A pipe in a folder would be waited for without end, and so would a link to the folder itself.
     #[cfg(unix)]
-    std::os::unix::fs::symlink(&folder.0, folder.0.join("loop"))?;
+    std::os::unix::fs::symlink(folder.path(""), folder.path("loop"))?;
     lint(&["--fail-on", "advice", &root], "")?.is(0, &["3 policies in 5 files"], &[])
 }
 
@@ -242,17 +216,6 @@ fn escape_sequences() -> Outcome {
         said.is_silent_about(&["\u{1b}"])?;
     }
     Ok(())
-}
-
-/// How long a file may take, whatever is in it: the tests' build is slow, and so may be the machine.
-const LONG: Duration = Duration::from_secs(20);
-
-fn timely<T>(what: &str, check: impl FnOnce() -> Result<T, libtest_mimic::Failed>) -> Outcome {
-    #[expect(clippy::disallowed_methods, reason = "measures the program, decides nothing")]
-    let begun = Instant::now();
-    check()?;
-    let took = begun.elapsed();
-    if took < LONG { Ok(()) } else { Err(format!("{what} took {took:?}").into()) }
 }
 
 fn no_text() -> Outcome {

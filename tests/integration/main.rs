@@ -17,6 +17,7 @@ mod memory;
 mod process;
 mod program;
 mod shells;
+mod suite;
 mod supervision;
 mod transcripts;
 mod uninstall;
@@ -90,6 +91,9 @@ fn offline() -> Vec<Trial> {
     }
     for (name, test) in lint::ALL {
         trials.push(Trial::test(format!("lint::{name}"), test));
+    }
+    for (name, test) in suite::ALL {
+        trials.push(Trial::test(format!("suite::{name}"), test));
     }
     for (name, test) in shells::ALL {
         trials.push(Trial::test(format!("shells::{name}"), test));

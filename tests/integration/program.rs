@@ -1,8 +1,10 @@
 //! The program, run to its end as a person or a script runs it.
 
 use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::Outcome;
 
@@ -101,4 +103,43 @@ impl Said {
             Some(part) => Err(format!("it says {part:?}:\n{self:?}").into()),
         }
     }
+}
+
+/// A folder of its own for one test, which ends with it.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str, files: &[(&str, &[u8])]) -> io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("dislodge-{}-{name}", std::process::id()));
+        for (file, text) in files {
+            let path = folder.join(file);
+            std::fs::create_dir_all(path.parent().unwrap_or(&folder))?;
+            std::fs::write(path, text)?;
+        }
+        Ok(Self(folder))
+    }
+
+    pub(crate) fn path(&self, file: &str) -> String {
+        self.0.join(file).to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// How long a file may take, whatever is in it: the tests' build is slow, and so may be the machine.
+const LONG: Duration = Duration::from_secs(20);
+
+pub(crate) fn timely<T>(
+    what: &str,
+    check: impl FnOnce() -> Result<T, libtest_mimic::Failed>,
+) -> Outcome {
+    #[expect(clippy::disallowed_methods, reason = "measures the program, decides nothing")]
+    let begun = Instant::now();
+    check()?;
+    let took = begun.elapsed();
+    if took < LONG { Ok(()) } else { Err(format!("{what} took {took:?}").into()) }
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dislodge_engine::effect::{Effect, EffectId, Outcome};
+use dislodge_engine::engine::account::Account;
 use dislodge_engine::input::{Input, Kind};
+use dislodge_engine::notice::{Decision, Notice};
+use dislodge_engine::objects::Uid;
 use dislodge_engine::time::Now;
 use dislodge_engine::{Config, Engine};
 use jiff::SignedDuration;
@@ -82,6 +85,8 @@ struct Life {
     /// Writes on the way, by the time of their arrival.
     sent: BTreeMap<(Duration, EffectId), Sent>,
     answers: BTreeMap<(Duration, EffectId), Outcome>,
+    /// What was decided when, until it is known how it turned out.
+    decided: BTreeMap<EffectId, (Duration, Decision)>,
     /// The deadline that was told last.
     passed: Option<Duration>,
     /// Kinds whose watch is broken, when they are listed anew, and since when nothing is seen.
@@ -184,6 +189,7 @@ impl Life {
             renew_at: now + START,
             sent: BTreeMap::new(),
             answers: BTreeMap::new(),
+            decided: BTreeMap::new(),
             passed: None,
             broken: BTreeMap::new(),
             doubtful: BTreeMap::new(),
@@ -263,6 +269,11 @@ impl Life {
                 self.send(id, writes, until, way);
             }
         }
+        for notice in self.engine.notices() {
+            if let Notice::Decided(id, decision) = notice {
+                self.decided.insert(id, (at, *decision));
+            }
+        }
     }
 
     fn send(
@@ -286,6 +297,14 @@ impl World {
         self.replicas.push(Replica { plan, life: None, remembered, arrived: 0 });
         self.plan(starts, super::Deed::Start(index));
         index
+    }
+
+    /// What a running replica knows of a Job and would do about it now.
+    pub fn account(&mut self, job: Uid) -> Option<Account> {
+        let (at, wall) = (self.now, self.wall());
+        let life = self.replicas.iter_mut().find_map(|replica| replica.life.as_mut())?;
+        let now = Now { elapsed: at.saturating_sub(life.born), wall };
+        life.engine.account(job, now)
     }
 
     pub(super) fn kill(&mut self, index: usize) {
@@ -402,6 +421,8 @@ impl World {
                     mistaken.map_or(Some(outcome), |m| m.outcome(outcome))
                 });
                 if let Some(outcome) = heard {
+                    let decided = life.decided.remove(&id).filter(|_| outcome.is_done());
+                    self.history.carried_out(decided);
                     life.handle(Input::Done(id, outcome), now, (at, way));
                 }
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dislodge_engine::api::ImagePullPolicySpec;
 use dislodge_engine::effect::{Event, Outcome};
 use dislodge_engine::keys;
+use dislodge_engine::notice::Decision;
 use dislodge_engine::objects::{Key, Uid};
 
 use super::kueue::takes_quota;
@@ -74,6 +75,7 @@ pub struct History {
     /// Levers that a person has moved last, and whether so that the job may run.
     persons: BTreeMap<Uid, bool>,
     writes: Vec<Written>,
+    decisions: Vec<(Duration, Decision)>,
 }
 
 /// What is remembered of a job to see what changes.
@@ -134,6 +136,15 @@ impl History {
     /// What happened, in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// What Dislodge has decided and carried out, and when it was decided.
+    pub fn decisions(&self) -> &[(Duration, Decision)] {
+        &self.decisions
+    }
+
+    pub(super) fn carried_out(&mut self, decided: Option<(Duration, Decision)>) {
+        self.decisions.extend(decided);
     }
 
     /// How many writes of Dislodge the API server has taken.

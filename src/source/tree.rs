@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned, UserMessageFormatter};
 
@@ -18,14 +18,14 @@ const MOST_VALUES: usize = 250_000;
 
 /// Line and column, both from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Position {
-    pub(super) line: u64,
-    pub(super) column: u64,
+pub(crate) struct Position {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
 }
 
 impl Position {
     /// Where a file begins.
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
 impl From<Location> for Position {
@@ -36,14 +36,14 @@ impl From<Location> for Position {
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) at: Position,
-    pub(super) content: Content,
+pub(crate) struct Node {
+    pub(crate) at: Position,
+    pub(crate) content: Content,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Scalar(Value),
     List(Vec<Node>),
     Fields(Vec<Field>),
@@ -51,7 +51,7 @@ pub(super) enum Content {
 
 /// A field of an object.
 #[derive(Clone, Debug)]
-pub(super) struct Field {
+pub(crate) struct Field {
     name: String,
     /// Where its name stands.
     at: Position,
@@ -63,8 +63,21 @@ pub(super) struct Field {
 /// # Errors
 ///
 /// Where the syntax is broken, and how.
-pub(super) fn parse(text: &str) -> Result<Vec<Node>, (Position, String)> {
-    let options = serde_saphyr::options! {
+pub(crate) fn parse(text: &str) -> Result<Vec<Node>, (Position, String)> {
+    serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| refused(&error))
+}
+
+/// The only document of a text as a value of a type, within the same bounds.
+///
+/// # Errors
+///
+/// Where the text is of another shape, and how.
+pub(crate) fn typed<T: DeserializeOwned>(text: &str) -> Result<T, (Position, String)> {
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error| refused(&error))
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: DEEPEST,
             max_documents: MOST_DOCUMENTS,
@@ -74,26 +87,27 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, (Position, String)> {
             max_total_replayed_events: REPEATED,
         },
         with_snippet: false,
-    };
-    serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
-        let at = error.location().map_or(Position::START, Position::from);
-        let problem = error.render_with_formatter(&UserMessageFormatter);
-        if problem.contains("limits breached") {
-            let problem = format!(
-                "has more than {DEEPEST} levels, {MOST_DOCUMENTS} documents, {MOST_VALUES} values or \
-                 {REPEATED} repeated ones: no file of policies does"
-            );
-            return (at, problem);
-        }
-        // Its place is told beside it.
-        let place = format!(" at line {}, column {}", at.line, at.column);
-        (at, problem.trim_end_matches(&place).to_owned())
-    })
+    }
+}
+
+fn refused(error: &serde_saphyr::Error) -> (Position, String) {
+    let at = error.location().map_or(Position::START, Position::from);
+    let problem = error.render_with_formatter(&UserMessageFormatter);
+    if problem.contains("limits breached") {
+        let problem = format!(
+            "has more than {DEEPEST} levels, {MOST_DOCUMENTS} documents, {MOST_VALUES} values or \
+             {REPEATED} repeated ones: no file of policies does"
+        );
+        return (at, problem);
+    }
+    // Its place is told beside it.
+    let place = format!(" at line {}, column {}", at.line, at.column);
+    (at, problem.trim_end_matches(&place).to_owned())
 }
 
 impl Node {
     /// A field of an object.
-    pub(super) fn get(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         self.field(name).map(|field| &field.value)
     }
 
@@ -105,7 +119,7 @@ impl Node {
     }
 
     /// A field of an object that is text.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match &self.get(name)?.content {
             Content::Scalar(value) => value.as_str(),
             Content::List(_) | Content::Fields(_) => None,
@@ -113,7 +127,7 @@ impl Node {
     }
 
     /// The value without its places.
-    pub(super) fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         match &self.content {
             Content::Scalar(value) => value.clone(),
             Content::List(items) => items.iter().map(Self::value).collect(),
@@ -124,12 +138,30 @@ impl Node {
         }
     }
 
+    /// What a path such as `cases[0].expect` leads to.
+    pub(crate) fn at(&self, path: &str) -> Option<&Self> {
+        steps(path).try_fold(self, |node, step| match step.strip_suffix(']') {
+            Some(index) => node.item(index),
+            None => node.get(step),
+        })
+    }
+
+    /// Whether it is an object that has a field.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
+
+    /// Whether it is a list.
+    pub(crate) const fn is_list(&self) -> bool {
+        matches!(self.content, Content::List(_))
+    }
+
     /// Where the field of a path such as `spec.rules[0].name` stands: its name, or the item of a
     /// list. Of a field that is not there, what it would stand in.
-    pub(super) fn position(&self, path: &str) -> Position {
+    pub(crate) fn position(&self, path: &str) -> Position {
         let mut node = self;
         let mut at = self.at;
-        for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
+        for step in steps(path) {
             let found = match step.strip_suffix(']') {
                 Some(index) => node.item(index).map(|item| (item.at, item)),
                 None => node.field(step).map(|field| (field.at, &field.value)),
@@ -148,6 +180,11 @@ impl Node {
             Content::Scalar(_) | Content::Fields(_) => None,
         }
     }
+}
+
+/// The steps of a path: names, and places in lists as `0]`.
+fn steps(path: &str) -> impl Iterator<Item = &str> {
+    path.split(['.', '[']).filter(|step| !step.is_empty())
 }
 
 impl<'de> Deserialize<'de> for Node {

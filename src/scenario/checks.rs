@@ -7,29 +7,31 @@ use std::ops::RangeInclusive;
 use dislodge_engine::api::validate::{self, is_dns_subdomain};
 use dislodge_engine::api::{API_VERSION, KIND};
 use dislodge_engine::cause::Cause;
-use dislodge_sim::registry::Fault;
 use serde_json::Value;
 
-use super::{Happening, Image, Job, Named, PullPlan, Scenario, What};
+use super::{Fails, Happening, Image, Job, Named, PullPlan, Scenario, What, words};
 
 /// The longest that is played, and the latest and longest that anything in it is: a week, in seconds.
-const LONGEST: u64 = 7 * 24 * 3600;
+pub(crate) const LONGEST: u64 = 7 * 24 * 3600;
 /// The most jobs that are played.
 const MOST_JOBS: u32 = 2_000;
 /// The most pods of all jobs together.
 const MOST_PODS: u32 = 10_000;
 /// The most CPUs of a pod, a queue or a node.
-const MOST_CPUS: u32 = 1_000_000;
+pub(super) const MOST_CPUS: u32 = 1_000_000;
 /// The most CPUs of all jobs together.
 const MOST_CPUS_OF_ALL: u64 = 100_000_000;
 /// The most pulls of an image that fail in a row, so that a list of them is no burden.
 const MOST_FAILURES: u32 = 10_000;
 
+/// The longest message of a pull, in bytes (Kubernetes: the kubelet's own are shorter).
+const LONGEST_MESSAGE: usize = 32 << 10;
+
 /// The longest name of anything: what is left of 63 for the suffixes of Pods and Workloads.
 const LONGEST_NAME: usize = 50;
 
 /// Whether the scenario can be played.
-pub(super) fn check(scenario: &Scenario) -> Result<(), String> {
+pub(crate) fn check(scenario: &Scenario) -> Result<(), String> {
     within("durationSeconds", scenario.duration_seconds, 1..=LONGEST)?;
     within("podsReadyTimeoutSeconds", scenario.pods_ready_timeout_seconds, 0..=LONGEST)?;
     once("nodes", scenario.nodes.iter().map(|node| node.name.clone()))?;
@@ -131,20 +133,33 @@ fn pulls(place: &str, image: &Image) -> Result<(), String> {
             }
             PullPlan::Fails(pull) => {
                 within(&format!("{place}.fails.times"), pull.times, 1..=MOST_FAILURES)?;
-                if Fault::of(pull.cause).is_none() {
-                    let can = Cause::ALL.into_iter().filter(|cause| Fault::of(*cause).is_some());
-                    let can: Vec<&str> = can.map(Cause::as_str).collect();
-                    return Err(format!(
-                        "{place}.fails.cause is {}, which no registry answers: expected one of {}",
-                        pull.cause,
-                        can.join(", ")
-                    ));
-                }
+                failure(&format!("{place}.fails"), pull)?;
             }
             PullPlan::Hangs(_) => {}
         }
     }
     Ok(())
+}
+
+/// Exactly one of `cause` and `message`, and such that a pull can end so.
+fn failure(place: &str, pull: &Fails) -> Result<(), String> {
+    match (pull.cause, &pull.message) {
+        (Some(cause), None) if words(cause, "x").is_none() => {
+            let can = Cause::ALL.into_iter().filter(|cause| words(*cause, "x").is_some());
+            let can: Vec<&str> = can.map(Cause::as_str).collect();
+            Err(format!(
+                "{place}.cause is {cause}, which no pull answers: expected one of {}",
+                can.join(", ")
+            ))
+        }
+        (None, Some(message)) if message.len() > LONGEST_MESSAGE => {
+            Err(format!("{place}.message is longer than {LONGEST_MESSAGE} bytes"))
+        }
+        (Some(_), None) | (None, Some(_)) => Ok(()),
+        (None, None) | (Some(_), Some(_)) => {
+            Err(format!("{place}: expected exactly one of 'cause', 'message'"))
+        }
+    }
 }
 
 fn happening(place: &str, event: &Happening, jobs: &BTreeSet<String>) -> Result<(), String> {

@@ -99,7 +99,17 @@ const MISTAKES: &[(In, &str, &str)] = &[
     (
         In::Image,
         "pulls: [fails: {cause: InvalidReference}]",
-        "images[0].pulls[0].fails.cause is InvalidReference, which no registry answers",
+        "images[0].pulls[0].fails.cause is InvalidReference, which no pull answers",
+    ),
+    (
+        In::Image,
+        "pulls: [fails: {times: 2}]",
+        "images[0].pulls[0].fails: expected exactly one of 'cause', 'message'",
+    ),
+    (
+        In::Image,
+        "pulls: [fails: {cause: NotFound, message: not found}]",
+        "images[0].pulls[0].fails: expected exactly one of 'cause', 'message'",
     ),
     (
         In::Image,
@@ -192,9 +202,9 @@ policies: []
 ";
     let scenario = Scenario::parse(scenario).expect("a scenario at every limit");
     for with_policies in [false, true] {
-        let played = crate::simulate::played::play(&scenario, with_policies);
-        let jobs: u32 = played.queues.values().map(|queue| queue.jobs).sum();
-        let late_ones = 3;
-        assert_eq!(jobs + late_ones, 6, "{played:?}");
+        let mut world = scenario.cluster(with_policies.then_some(&[]));
+        world.run_until(scenario.duration());
+        let (jobs, late_ones) = (world.jobs().count(), 3);
+        assert_eq!(jobs + late_ones, 6, "{:?}", world.story());
     }
 }
