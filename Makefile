@@ -16,8 +16,7 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help demo demo-cluster test test-fast test-troubled histories tools lint fmt fmt-check doc generate verify deny \
 	deny-install bench-release bench-fleet bench-reading bench-suite count-reading faults fuzz mutants image \
-	seeded-bugs \
-	test-image
+	seeded-bugs test-image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

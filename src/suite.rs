@@ -1,6 +1,6 @@
 //! `dislodge test`: unit tests of policies, as suites in the policies' own repository, without a cluster.
 //!
-//! A case is a scenario ([`crate::scenario`]), played in virtual time by the engine that the controller runs,
+//! A case is a scenario (`scenario.rs`), played in virtual time by the engine that the controller runs,
 //! or a set of objects, looked at as `dislodge explain` does ([`crate::inspect`]). What a policy may be is
 //! judged as `dislodge lint` does, and so as the API server would.
 

@@ -42,8 +42,9 @@ use crate::store::{Change, Store, Version};
 /// Which object.
 pub type Id = (Kind, Uid);
 
-/// So many changes are kept for those who watch.
-const KEPT: usize = 4096;
+/// All changes are kept until they are told, which is before the next step: one step can make thousands,
+/// and none may be lost.
+const KEPT: usize = usize::MAX;
 
 /// What a cluster is made of, before anything happens in it.
 #[derive(Clone, Debug)]

@@ -101,8 +101,8 @@ fn owner_of(pod: &Pod) -> Option<OwnerReference> {
     match pod.metadata.controller() {
         Some(owner) => Some(owner).filter(|owner| owner.kind == "Job").cloned(),
         None => Some(OwnerReference {
-            api_version: "batch/v1".to_owned(),
-            kind: "Job".to_owned(),
+            api_version: "batch/v1".into(),
+            kind: "Job".into(),
             name: pod.metadata.name.clone(),
             uid: Uid::NIL,
             controller: true,

@@ -271,7 +271,7 @@ impl Life {
         }
         for notice in self.engine.notices() {
             if let Notice::Decided(id, decision) = notice {
-                self.decided.insert(id, (at, *decision));
+                self.decided.insert(id, (way.0, *decision));
             }
         }
     }

@@ -4,7 +4,7 @@ use dislodge_engine::api::ImagePullPolicySpec;
 use serde_json::json;
 
 use super::*;
-use crate::registry::{Fault, Runtime, Script};
+use crate::registry::{Fault, Run, Runtime, Script};
 
 const BAD: &str = "r.example/team/app:missing";
 const GOOD: &str = "r.example/team/app:1";
@@ -89,4 +89,20 @@ fn the_same_seed_gives_the_same_history() {
         world.history().entries().to_vec()
     };
     assert_eq!(play(), play());
+}
+
+#[test]
+fn a_job_of_more_pods_than_a_watch_is_usually_kept_for_comes_to_its_end() {
+    const PODS: u32 = 5_000;
+    let script = Script::succeeds(seconds(2)).runs(Run::lasting(seconds(10), 0));
+    let registry = Registry::new(script);
+    let nodes = vec![("large".to_owned(), u32::MAX)];
+    let mut world = World::new(Plan { nodes, registry, ..Plan::default() });
+    let mut plan = JobPlan::new("team", "wide", GOOD);
+    plan.pods = PODS;
+    world.plan(seconds(1), Deed::Submit(Box::new(plan)));
+    world.run_until(seconds(120));
+    let ends = world.history().entries().iter();
+    let ends = ends.filter(|entry| entry.what == What::Complete);
+    assert_eq!(ends.count(), 1);
 }
