@@ -29,12 +29,12 @@ use facts::Facts;
 /// What is typed behind `dislodge check`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(mut_arg("namespace", |flag| {
-    flag.help("Queues and policies of this namespace alone [default: all namespaces]")
+    flag.help("Queues, policies and rights in this namespace alone [default: all namespaces]")
 }))]
 #[command(after_help = "Examples:\n  \
     dislodge check                           before and after an installation\n  \
     dislodge check --home batch-system       it is, or will be, installed in that namespace\n  \
-    dislodge check -n team-a                 queues and policies of this namespace alone\n  \
+    dislodge check -n team-a                 queues, policies and rights in this namespace\n  \
     dislodge check -o json | jq '.findings[] | select(.result == \"Problem\")'\n\n\
     Nothing is changed. An administrator sees most; without a right the answer is 'unknown', with the\n\
     name of the right.\n\

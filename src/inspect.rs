@@ -9,6 +9,7 @@ pub mod pulls;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use dislodge_engine::api::reason;
 use dislodge_engine::input::{Change, Input, Kind};
 use dislodge_engine::objects::{
     ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Pod, Policy, Uid, Workload,
@@ -101,8 +102,6 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
 }
 
-/// The reason of a policy's `Ready` condition while an operator has paused it, or everything.
-const PAUSED: &str = "Paused";
 /// How the message begins where everything is paused.
 const PAUSED_ALL: &str = "an operator has paused everything: ";
 
@@ -143,7 +142,7 @@ impl Snapshot {
     /// cannot read the controller's Lease.
     pub fn paused(&self) -> Option<&str> {
         let conditions = self.policies.iter().flat_map(|policy| &policy.status.conditions);
-        let mut paused = conditions.filter(|condition| condition.reason == PAUSED);
+        let mut paused = conditions.filter(|condition| condition.reason == reason::PAUSED);
         paused.find_map(|condition| condition.message.strip_prefix(PAUSED_ALL))
     }
 

@@ -20,7 +20,7 @@ mod rules;
 pub(crate) mod schedule;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use dislodge_engine::api::validate;
@@ -28,6 +28,7 @@ use serde_json::Value;
 
 use crate::args::LintArgs;
 use crate::source::tree;
+use crate::terminal::ended;
 use claims::Claims;
 use document::Document;
 use finding::{Finding, Tally};
@@ -44,7 +45,7 @@ mod exit {
     pub(super) const UNREAD: u8 = 2;
 }
 
-/// Does what the command line says. A reader that has seen enough (`| head`) is no error.
+/// Does what the command line says.
 pub fn run(args: &LintArgs) -> ExitCode {
     let stdout = io::stdout();
     let styled = output::is_styled(&stdout);
@@ -53,16 +54,7 @@ pub fn run(args: &LintArgs) -> ExitCode {
         Some(code) => page::explain(code, &mut out).map(|()| 0),
         None => lint(args, styled, &mut out),
     };
-    match done.and_then(|code| out.flush().map(|()| code)) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            // Where even standard error is closed there is nobody left to tell.
-            let _ =
-                writeln!(io::stderr(), "dislodge: standard output cannot be written to: {error}");
-            ExitCode::from(exit::UNREAD)
-        }
-    }
+    ended(done.and_then(|code| out.flush().map(|()| code)), exit::UNREAD)
 }
 
 fn lint(args: &LintArgs, styled: bool, out: &mut impl Write) -> io::Result<u8> {

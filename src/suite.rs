@@ -13,7 +13,7 @@ mod read;
 mod reason;
 pub mod schema;
 
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, Write};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +27,7 @@ use regex::Regex;
 use crate::clock::Clock;
 use crate::source;
 use crate::source::tree::Position;
+use crate::terminal::ended;
 use compare::Outcome;
 use read::{Case, Mistake, Ready};
 
@@ -117,7 +118,7 @@ impl Report {
     }
 }
 
-/// Does what the command line says. A reader that has seen enough (`| head`) is no error.
+/// Does what the command line says.
 pub fn run(args: &TestArgs) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = if args.schema {
@@ -127,16 +128,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
         let code = report.exit_code();
         output::write(args, &report, &mut out).map(|()| code)
     };
-    match done.and_then(|code| out.flush().map(|()| code)) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            // Where even standard error is closed there is nobody left to tell.
-            let _ =
-                writeln!(io::stderr(), "dislodge: standard output cannot be written to: {error}");
-            ExitCode::from(exit::NOT_RUN)
-        }
-    }
+    ended(done.and_then(|code| out.flush().map(|()| code)), exit::NOT_RUN)
 }
 
 /// Finds, reads and runs all suites.

@@ -1,6 +1,7 @@
 //! What a person looks at: how wide it is, whether it takes colours, and how texts fit into it.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
@@ -92,6 +93,21 @@ impl Screen {
             }
         }
         lines
+    }
+}
+
+/// How a command ends that has written its answer to standard output: with its own code, or where that
+/// could not be written, with `failed`. A reader that has seen enough (`| head`) is no error.
+pub fn ended(written: io::Result<u8>, failed: u8) -> ExitCode {
+    match written {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where even standard error is closed there is nobody left to tell.
+            let _ =
+                writeln!(io::stderr(), "dislodge: standard output cannot be written to: {error}");
+            ExitCode::from(failed)
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dislodge::clock::Clock;
-use dislodge_testbed::deadline::until;
 use dislodge_testbed::fleet::{Asked, Churn, Churned, Fleet, Plan};
 use dislodge_testbed::usage::Usage;
 use dislodge_testbed::{Process, Program, ports, probe};
@@ -96,16 +95,7 @@ impl Measured {
                 .variable("KUBECONFIG", kubeconfig)
         })
         .await?;
-        let mut ask = probe::plain(port, "/readyz");
-        until(300, "the controller being ready", || {
-            let alive = running.process.check().map_err(|error| error.to_string());
-            let answer = ask();
-            async move {
-                alive?;
-                answer.await
-            }
-        })
-        .await?;
+        probe::ready(&running.process, port, 300).await?;
         running.measure(plan, load).await
     }
 

@@ -248,20 +248,20 @@ impl Server {
         let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
         [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
     }
+}
 
-    /// The end of a generated name: five characters that make no words
-    /// (`apimachinery/pkg/util/rand`).
-    fn suffix(&mut self) -> String {
-        const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-        let mut rest = self.draw();
-        let mut next = || {
-            let length = ALPHABET.len() as u64;
-            let at = usize::try_from(rest % length).unwrap_or_default();
-            rest /= length;
-            char::from(ALPHABET.get(at).copied().unwrap_or(b'x'))
-        };
-        (0..5).map(|_| next()).collect()
-    }
+/// The end of a generated name, out of a random number: five characters that make no words
+/// (`apimachinery/pkg/util/rand`).
+pub fn suffix(random: u64) -> String {
+    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let mut rest = random;
+    let mut next = || {
+        let length = ALPHABET.len() as u64;
+        let at = usize::try_from(rest % length).unwrap_or_default();
+        rest /= length;
+        char::from(ALPHABET.get(at).copied().unwrap_or(b'x'))
+    };
+    (0..5).map(|_| next()).collect()
 }
 
 impl Request {

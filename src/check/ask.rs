@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::facts::{Read, Right, Version};
 use super::gather::answered;
-use super::rights;
+use super::rights::{self, CLUSTER};
 use crate::inspect::Error;
 use crate::inspect::gather::refused;
 
@@ -48,16 +48,25 @@ pub(super) async fn server(client: &Client) -> Result<(Version, Option<Timestamp
     ))
 }
 
-/// Asks for each right whether the controller's account has it: without the right to ask, nothing is
+/// Asks for each right whether the controller's account has it, in a namespace or in all: without the right to ask, nothing is
 /// known of any.
-pub(super) async fn granted(client: &Client, home: &str) -> Result<Vec<Right>, Error> {
+pub(super) async fn granted(
+    client: &Client,
+    home: &str,
+    namespace: Option<&str>,
+) -> Result<Vec<Right>, Error> {
     let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
     let mut rights = Vec::new();
     let mut may_ask = true;
     for (role, rule) in rights::wanted() {
         let mut granted = None;
         if may_ask {
-            let answer = reviews.create(&PostParams::default(), &review(home, &rule)).await;
+            let answer = reviews
+                .create(
+                    &PostParams::default(),
+                    &review(home, namespace.filter(|_| role != CLUSTER), &rule),
+                )
+                .await;
             let missing = "create subjectaccessreviews.authorization.k8s.io";
             match answered("the rights of Dislodge's account", missing, answer)? {
                 Read::There(review) => granted = review.status.map(|status| status.allowed),
@@ -69,7 +78,7 @@ pub(super) async fn granted(client: &Client, home: &str) -> Result<Vec<Right>, E
     Ok(rights)
 }
 
-fn review(home: &str, rule: &PolicyRule) -> SubjectAccessReview {
+fn review(home: &str, namespace: Option<&str>, rule: &PolicyRule) -> SubjectAccessReview {
     let first = |list: &Option<Vec<String>>| list.as_ref().and_then(|list| list.first()).cloned();
     let resource = first(&rule.resources).unwrap_or_default();
     let (resource, sub) = match resource.split_once('/') {
@@ -89,6 +98,7 @@ fn review(home: &str, rule: &PolicyRule) -> SubjectAccessReview {
                 resource: Some(resource),
                 subresource: sub,
                 verb: rule.verbs.first().cloned(),
+                namespace: namespace.map(str::to_owned),
                 ..ResourceAttributes::default()
             }),
             ..SubjectAccessReviewSpec::default()

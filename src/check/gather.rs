@@ -41,12 +41,12 @@ pub(super) async fn gather(
         server,
         clock_ahead: date.map(|date| here.duration_since(date)),
         now: date.unwrap_or(here),
-        crd: value(client, &format!("{}.{}", api::PLURAL, api::GROUP)).await?,
+        crd: definition(client).await?,
         guard: guard(client).await?,
         lease: lease(client, home).await?,
         installations: installations(client).await?,
         heartbeats: heartbeats(client).await?,
-        rights: granted(client, home).await?,
+        rights: granted(client, home, namespace).await?,
         kueue: kueue(client).await?,
         kueue_is_served,
         deschedulers: deschedulers(client).await?,
@@ -90,10 +90,11 @@ impl<T> Read<T> {
     }
 }
 
-async fn value(client: &Client, name: &str) -> Result<Read<Value>, Error> {
+async fn definition(client: &Client) -> Result<Read<Value>, Error> {
     let all: Api<CustomResourceDefinition> = Api::all(client.clone());
     let missing = "get customresourcedefinitions.apiextensions.k8s.io";
-    Ok(answered("the CRD", missing, all.get(name).await)?.map(json))
+    let name = format!("{}.{}", api::PLURAL, api::GROUP);
+    Ok(answered("the CRD", missing, all.get(&name).await)?.map(json))
 }
 
 fn json(object: impl Serialize) -> Value {

@@ -7,8 +7,10 @@ use super::facts::Facts;
 
 /// The roles as `deploy/base` has them: what is asked for is what is granted.
 const ROLES: &str = include_str!("../../deploy/base/cluster_role.yaml");
+/// What lies in no namespace.
+pub(super) const CLUSTER: &str = "dislodge-cluster";
 /// Without them it is blind.
-const NEEDED: [&str; 2] = ["dislodge-observe", "dislodge-cluster"];
+const NEEDED: [&str; 2] = ["dislodge-observe", CLUSTER];
 /// Without it no job is held.
 const SUSPEND: &str = "dislodge-suspend";
 /// Without it no job is ended.
@@ -72,8 +74,8 @@ pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
         findings.push(Finding::bad(
             CHECK,
             format!("{account} may not {}", shown(&needed)),
-            "apply the roles of deploy/base, or set --home to where it is installed; with scope: Namespace \
-             the rights are those of one namespace, and this is what to expect",
+            "apply the roles of deploy/base, or set --home to where it is installed; where it governs one \
+             namespace, name that with -n",
         ));
         return;
     }

@@ -43,16 +43,7 @@ fn ten_thousand_pods() -> Outcome {
             .arguments(["--metrics-address", "off"])
             .variable("KUBECONFIG", &kubeconfig);
         let process = Process::start(program).await?;
-        let mut ask = probe::plain(port, "/readyz");
-        until(120, "the controller being ready", || {
-            let alive = process.check().map_err(|error| error.to_string());
-            let answer = ask();
-            async move {
-                alive?;
-                answer.await
-            }
-        })
-        .await?;
+        probe::ready(&process, port, 120).await?;
         listed(&fleet).await?;
         tokio::time::sleep(SETTLE).await;
 

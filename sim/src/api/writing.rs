@@ -8,7 +8,7 @@ use super::ownership::{Writer, note_update};
 use super::refusal::Refusal;
 use super::validation::{Part, check};
 use super::views::{shown, stored};
-use super::{Answer, Body, Call, Key, Object, Server, defaults};
+use super::{Answer, Body, Call, Key, Object, Server, defaults, suffix};
 use crate::store::{Refused, Version};
 
 /// The longest generated name without its end (`storage/names/generate.go`).
@@ -42,7 +42,7 @@ impl Server {
         };
         if text(&object, "name").is_empty() && !text(&object, "generateName").is_empty() {
             let base: String = text(&object, "generateName").chars().take(LONGEST_BASE).collect();
-            let name = format!("{base}{}", self.suffix());
+            let name = format!("{base}{}", suffix(self.draw()));
             metadata::set(&mut object, "name", Some(json!(name)));
         }
         let name = text(&object, "name").to_owned();

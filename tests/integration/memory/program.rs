@@ -66,16 +66,7 @@ impl Running {
             .variable("KUBECONFIG", &kubeconfig);
         let process = Process::start(program).await?;
         let running = Self { memory, process, _listening: listening, folder };
-        let mut ask = probe::plain(port, "/readyz");
-        until(60, "the controller being ready", || {
-            let alive = running.process.check().map_err(|error| error.to_string());
-            let answer = ask();
-            async move {
-                alive?;
-                answer.await
-            }
-        })
-        .await?;
+        probe::ready(&running.process, port, 60).await?;
         Ok(running)
     }
 

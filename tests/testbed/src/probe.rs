@@ -5,8 +5,15 @@ use kube::Client;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::deadline::until;
+use crate::error::Result;
+use crate::process::Process;
+
 /// A probe over plain HTTP on loopback: yes where it answers 200. To be called as often as needed.
-pub fn plain(port: u16, path: &str) -> impl FnMut() -> BoxFuture<'static, Result<(), String>> {
+pub fn plain(
+    port: u16,
+    path: &str,
+) -> impl FnMut() -> BoxFuture<'static, std::result::Result<(), String>> {
     let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n");
     move || {
         let request = request.clone();
@@ -18,11 +25,28 @@ pub fn plain(port: u16, path: &str) -> impl FnMut() -> BoxFuture<'static, Result
     }
 }
 
+/// Waits until `/readyz` of a process says yes.
+///
+/// # Errors
+/// When the process ends, or takes longer than `seconds`.
+pub async fn ready(process: &Process, port: u16, seconds: u64) -> Result<()> {
+    let mut ask = plain(port, "/readyz");
+    until(seconds, "the controller being ready", || {
+        let alive = process.check().map_err(|error| error.to_string());
+        let answer = ask();
+        async move {
+            alive?;
+            answer.await
+        }
+    })
+    .await
+}
+
 /// A probe through a client: yes where the server answers with success.
 pub(crate) fn with_client(
     client: &Client,
     path: &str,
-) -> impl FnMut() -> BoxFuture<'static, Result<(), String>> {
+) -> impl FnMut() -> BoxFuture<'static, std::result::Result<(), String>> {
     let (client, path) = (client.clone(), path.to_owned());
     move || {
         let (client, path) = (client.clone(), path.clone());

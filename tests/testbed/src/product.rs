@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::account::Account;
 use crate::cluster::Cluster;
-use crate::deadline::until;
 use crate::error::Result;
 use crate::manifests::Manifests;
 use crate::process::Program;
@@ -206,16 +205,7 @@ impl Controller {
     /// # Errors
     /// When the controller ends, or takes longer than `seconds`.
     pub async fn ready(&self, seconds: u64) -> Result<()> {
-        let mut ask = probe::plain(self.port, "/readyz");
-        until(seconds, "the controller being ready", || {
-            let alive = self.process.process().check().map_err(|error| error.to_string());
-            let answer = ask();
-            async move {
-                alive?;
-                answer.await
-            }
-        })
-        .await
+        probe::ready(self.process.process(), self.port, seconds).await
     }
 
     /// What `/readyz` says right now: whether it is ready, and the text.

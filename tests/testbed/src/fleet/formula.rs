@@ -1,5 +1,7 @@
 //! The formula: what each object is called and looks like, out of its place in the list.
 
+use dislodge_sim::api::suffix;
+use dislodge_sim::chance;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -221,12 +223,9 @@ impl Formula {
     }
 }
 
-/// Numbers that look like chance (`SplitMix64`'s last step).
+/// Numbers that look like chance, also of those that follow one another.
 pub(super) const fn mix(number: u64) -> u64 {
-    let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    chance::mix(number.wrapping_add(0x9e37_79b9_7f4a_7c15))
 }
 
 /// One of `of` numbers, that looks like chance and is always the same for the same place.
@@ -254,19 +253,6 @@ fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The end of a generated name: five characters.
-fn suffix(number: u64) -> String {
-    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    let mut rest = mix(number);
-    let mut next = || {
-        let length = ALPHABET.len() as u64;
-        let at = usize::try_from(rest % length).unwrap_or_default();
-        rest /= length;
-        char::from(ALPHABET.get(at).copied().unwrap_or(b'x'))
-    };
-    (0..5).map(|_| next()).collect()
-}
-
 /// A namespace by its number.
 pub(super) fn namespace(number: usize) -> String {
     format!("team-{number:03}")
@@ -282,12 +268,12 @@ fn job_name(job: usize) -> String {
 }
 
 fn workload_name(job: usize) -> String {
-    format!("job-train-{job:06}-{}", suffix(job as u64))
+    format!("job-train-{job:06}-{}", suffix(mix(job as u64)))
 }
 
 fn pod_name(job: usize, place: usize, life: u32) -> String {
     let number = (job * PODS_PER_JOB + place) as u64 | u64::from(life) << 32;
-    format!("train-{job:06}-{place}-{}", suffix(number))
+    format!("train-{job:06}-{place}-{}", suffix(mix(number)))
 }
 
 fn node_name(node: usize) -> String {
