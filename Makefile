@@ -99,8 +99,8 @@ count-reading: ## count the instructions that reading a message takes, and a pla
 
 FUZZ_SECONDS ?= 600
 
-fuzz: ## arbitrary bytes for messages and Pods, FUZZ_SECONDS each (needs cargo-fuzz and a C++ compiler)
-	for target in message pod; do \
+fuzz: ## arbitrary bytes for messages, Pods and inputs, FUZZ_SECONDS each (needs cargo-fuzz and a C++ compiler)
+	for target in message pod input; do \
 		$(CARGO) fuzz run --sanitizer none "$$target" -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=40000 -timeout=5 || exit 1; \
 	done

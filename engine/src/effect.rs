@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::api::{BudgetUse, ImagePullPolicyStatus};
 use crate::objects::{Key, Uid};
 
 /// Names an effect until its outcome is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EffectId(pub u64);
 
 /// The kinds of objects that are written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum TargetKind {
     /// Kueue's Workload.
     Workload,
@@ -38,7 +40,7 @@ impl TargetKind {
 }
 
 /// The very object that a write is meant for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// What it is.
     pub kind: TargetKind,
@@ -51,7 +53,7 @@ pub struct Target {
 }
 
 /// How a patch is merged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Merge {
     /// RFC 7386: the only one that custom resources take; replaces lists whole.
     Json,
@@ -60,7 +62,7 @@ pub enum Merge {
 }
 
 /// Which part of the object a patch is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Part {
     /// Metadata and spec.
     Main,
@@ -69,7 +71,7 @@ pub enum Part {
 }
 
 /// A patch, less the preconditions: they stand in the [`Target`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Patch {
     /// How it is merged.
     pub merge: Merge,
@@ -80,7 +82,7 @@ pub struct Patch {
 }
 
 /// What a write does with a lever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Verb {
     /// Stops the job, and marks the stop as ours.
     Hold,
@@ -93,7 +95,7 @@ pub enum Verb {
 }
 
 /// Whether an Event is a warning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum EventType {
     /// It is for information.
     Normal,
@@ -102,7 +104,7 @@ pub enum EventType {
 }
 
 /// An Event of `events.k8s.io/v1`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Event {
     /// The Event's own name. The same happening always gets the same name, so that telling it
     /// again after a crash changes nothing.
@@ -120,7 +122,7 @@ pub struct Event {
 }
 
 /// Something to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Effect {
     /// Write to the object that carries a job's lever.
     Lever {
@@ -176,7 +178,7 @@ pub enum Effect {
 }
 
 /// How an effect turned out. The name is the metric label and the reason, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// It was done.
     Applied,

@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::brake::{Elsewhere, Outages};
 use crate::effect::{Effect, EffectId};
 use crate::index::Index;
@@ -37,7 +39,8 @@ use policies::PolicyState;
 use silence::Silence;
 
 /// What the engine is told once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Config {
     /// The kubelet's schedule.
     pub timing: Timing,

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::effect::{EffectId, Outcome};
 use crate::objects::{ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Pod, Policy, Workload};
 
 /// The kinds of objects that are watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// Pods.
     Pod,
@@ -59,7 +61,8 @@ impl Kind {
 }
 
 /// What happened to an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Change<T> {
     /// It stands in a list: nothing says when it came to be as it is.
     Listed(T),
@@ -70,7 +73,8 @@ pub enum Change<T> {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Input {
     /// A Pod.
     Pod(Change<Pod>),

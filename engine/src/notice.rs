@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::api::Action;
 use crate::cause::Cause;
@@ -16,7 +17,7 @@ use crate::owner::Owner;
 use crate::plan::{Plan, Reported};
 
 /// Something that was decided or has happened, told once by the replica that acts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Notice {
     /// The effect carries out this decision.
     Decided(EffectId, Box<Decision>),
@@ -34,7 +35,7 @@ pub enum Notice {
 }
 
 /// What mode Audit learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Audited {
     /// Enforce would have acted on a job.
     WouldHaveActed,
@@ -72,7 +73,8 @@ pub mod reason {
 }
 
 /// What was decided of a job. The keys of a log line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// The job's kind, as its people know it.
     pub kind: String,

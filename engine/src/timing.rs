@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The longest pause of the kubelet, in shortest ones: 300 s.
 const MOST_PAUSES: u32 = 30;
 
 /// When pulls are tried, and for how long after a failure nothing can be running.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Timing {
     /// Pause after the first failed pull (kubelet: `imageBackOffPeriod`, 10 s), doubled each time.
     pub back_off_base: Duration,

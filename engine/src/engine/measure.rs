@@ -7,8 +7,7 @@ use crate::engine::Engine;
 use crate::engine::casebook::Case;
 use crate::explain::HoldRecord;
 use crate::gauges::{Gauges, PolicyGauges};
-use crate::objects::{Quantity, Uid};
-use crate::quota::{QuotaView as _, Unmanaged};
+use crate::objects::{Quantity, Uid, Usage};
 use crate::resolve::{Effective, Queue};
 use crate::time::Now;
 
@@ -73,9 +72,10 @@ impl Engine {
         if case.notes.is_empty() && case.held_by.is_none() {
             return;
         }
-        let Some(owner) = self.index.owner(job) else { return };
+        let (Some(owner), Some(queue)) = (self.index.owner(job), self.queue_of(job)) else {
+            return;
+        };
         let workload = self.index.workload_of(job);
-        let queue = workload.map_or_else(|| Unmanaged(&owner).queue(), |workload| workload.queue());
         let queue = gauges.queues.entry(queue).or_default();
         if case.held_by.is_some() {
             let marks = workload.map_or_else(|| owner.meta(), |workload| &workload.metadata);
@@ -92,18 +92,29 @@ impl Engine {
             }
         }
         let Some(workload) = workload else { return };
-        if let Some(admission) = workload.reserved() {
-            let runs = self.index.pods_of(job).any(|(_, pod)| pod.running);
-            for usage in admission.usage.iter().filter(|_| !runs) {
-                add(&mut queue.wasted, &usage.resource, usage.quantity);
-            }
-        } else if case.held_by.is_some()
+        for usage in self.wasted_by(job) {
+            add(&mut queue.wasted, &usage.resource, usage.quantity);
+        }
+        if workload.reserved().is_none()
+            && case.held_by.is_some()
             && let Some(requests) = self.ledger.requests(workload.metadata.uid)
         {
             for request in &requests.0 {
                 add(&mut queue.returned, &request.resource, request.total);
             }
         }
+    }
+
+    /// The quota that a job wastes: what it holds while an image of it fails and no container runs. A
+    /// row for each resource of each pod set.
+    pub fn wasted_by(&self, job: Uid) -> &[Usage] {
+        let case = self.cases.get(&job);
+        let fails = case.is_some_and(|case| !case.notes.is_empty() || case.held_by.is_some());
+        if !fails || self.index.pods_of(job).any(|(_, pod)| pod.running) {
+            return &[];
+        }
+        let admission = self.index.workload_of(job).and_then(|workload| workload.reserved());
+        admission.map_or(&[], |admission| &admission.usage)
     }
 }
 

@@ -72,8 +72,8 @@ impl Engine {
         self.silence.pulls.iter().filter(|(queue, _)| governed(queue)).map(|(_, pulls)| pulls).sum()
     }
 
-    /// The queue that a job stands in.
-    pub(super) fn queue_of(&self, job: Uid) -> Option<Queue> {
+    /// The queue that a job stands in; `None` where no such job was seen.
+    pub fn queue_of(&self, job: Uid) -> Option<Queue> {
         Some(match self.index.workload_of(job) {
             Some(workload) => workload.queue(),
             None => Unmanaged(&self.index.owner(job)?).queue(),

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 use super::{Quantity, decode};
 
 /// The quota that Kueue gave a Workload (Kueue: `status.admission` in `workload_types.go`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(from = "AdmissionOnTheWire")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "AdmissionOnTheWire", into = "AdmissionOnTheWire")]
 pub struct Admission {
     /// The ClusterQueue that it is taken from.
     pub cluster_queue: Box<str>,
@@ -128,7 +127,7 @@ impl FromIterator<Request> for Requests {
     }
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct AdmissionOnTheWire {
     cluster_queue: Box<str>,
@@ -136,12 +135,40 @@ struct AdmissionOnTheWire {
     pod_set_assignments: Vec<PodSetAssignment>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct PodSetAssignment {
     flavors: Option<BTreeMap<Box<str>, Box<str>>>,
     resource_usage: Option<BTreeMap<Box<str>, Quantity>>,
-    topology_assignment: Option<IgnoredAny>,
+    topology_assignment: Option<Passed>,
+}
+
+/// Something of which only matters that it is there.
+#[derive(Default, Serialize, Deserialize)]
+struct Passed {}
+
+impl From<Admission> for AdmissionOnTheWire {
+    /// Which pod set takes what is not kept. A pod set takes each resource once and in order, so that
+    /// rows in any other order belong to the next one; the rest take nothing.
+    fn from(admission: Admission) -> Self {
+        let mut sets: Vec<PodSetAssignment> = Vec::new();
+        let mut last: Option<Box<str>> = None;
+        for Usage { flavor, resource, quantity } in admission.usage {
+            if last.as_ref().is_none_or(|last| *last >= resource) {
+                sets.push(PodSetAssignment::default());
+            }
+            if let Some(set) = sets.last_mut() {
+                set.flavors.get_or_insert_default().insert(resource.clone(), flavor);
+                set.resource_usage.get_or_insert_default().insert(resource.clone(), quantity);
+            }
+            last = Some(resource);
+        }
+        sets.resize_with(admission.pod_sets.max(sets.len()), PodSetAssignment::default);
+        if let Some(set) = sets.first_mut() {
+            set.topology_assignment = admission.by_topology.then_some(Passed {});
+        }
+        Self { cluster_queue: admission.cluster_queue, pod_set_assignments: sets }
+    }
 }
 
 impl From<AdmissionOnTheWire> for Admission {

@@ -1,11 +1,11 @@
 //! CronJobs: whether a Job that does not end keeps the next one from being made.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Meta;
 
 /// A CronJob.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CronJob {
     /// The metadata.
@@ -15,7 +15,7 @@ pub struct CronJob {
 }
 
 /// What is read of a CronJob's spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CronJobSpec {
     /// `Allow`, `Forbid` or `Replace`.

@@ -1,12 +1,12 @@
 //! What the author of a Job wants done with Pods that fail: `podFailurePolicy` (KEP-3329).
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::decode;
 use crate::keys;
 
 /// A Job's `podFailurePolicy`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PodFailurePolicy {
     /// The rules; the first that matches decides.
@@ -24,7 +24,7 @@ where
 }
 
 /// A rule of a Job's `podFailurePolicy`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodFailureRule {
     /// `FailJob`, `FailIndex`, `Ignore` or `Count`.
@@ -37,7 +37,7 @@ pub struct PodFailureRule {
 }
 
 /// The exit codes that a rule is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ExitCodes {
     /// `In` or `NotIn`.
@@ -48,7 +48,7 @@ pub struct ExitCodes {
 }
 
 /// A condition that a rule is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PodConditionPattern {
     /// Its type.

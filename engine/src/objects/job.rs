@@ -1,12 +1,12 @@
 //! Jobs of the group `batch`.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Condition, Labels, Meta, PodFailurePolicy, Word, decode, failure_policy};
 
 /// A Job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Job {
     /// The metadata.
@@ -18,7 +18,7 @@ pub struct Job {
 }
 
 /// What is read of a Job's spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct JobSpec {
     /// Whether it is suspended.
@@ -34,7 +34,7 @@ pub struct JobSpec {
 }
 
 /// What is read of a Job's Pod template.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PodTemplate {
     /// Labels and annotations of the Pods.
@@ -44,7 +44,7 @@ pub struct PodTemplate {
 }
 
 /// What is read of the metadata in a Pod template.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TemplateMeta {
     /// The labels that are read ([`crate::keys::is_read`]).
@@ -56,7 +56,7 @@ pub struct TemplateMeta {
 }
 
 /// What is read of the spec in a Pod template.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodTemplateSpec {
     /// Who binds the Pods; empty means the default scheduler.
@@ -64,7 +64,7 @@ pub struct PodTemplateSpec {
 }
 
 /// What is read of a Job's status.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct JobStatus {
     /// When it was started last; absent while it is suspended.

@@ -1,13 +1,13 @@
 //! JobSets: several Jobs that run as one (`jobset.x-k8s.io`).
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Condition, JobSpec, Meta, decode};
 
 /// A JobSet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobSet {
     /// The metadata.
@@ -19,7 +19,7 @@ pub struct JobSet {
 }
 
 /// What is read of a JobSet's spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct JobSetSpec {
     /// Whether it is suspended.
@@ -32,7 +32,7 @@ pub struct JobSetSpec {
 }
 
 /// Jobs made of one template.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReplicatedJob {
     /// The template.
@@ -40,7 +40,7 @@ pub struct ReplicatedJob {
 }
 
 /// The template of a Job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobTemplate {
     /// Labels and annotations of the Jobs.
@@ -50,7 +50,7 @@ pub struct JobTemplate {
 }
 
 /// What is read of a JobSet's status.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct JobSetStatus {
     /// `Completed` or `Failed` once it has ended.

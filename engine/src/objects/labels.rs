@@ -1,5 +1,7 @@
 //! Labels and annotations: most objects have none that anybody reads, or one.
 
+use serde::{Serialize, Serializer};
+
 use crate::few::Few;
 
 /// Labels or annotations, in the order of their keys.
@@ -49,5 +51,11 @@ impl<K: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for Labels {
 impl<K: Into<Box<str>>, V: Into<Box<str>>> Extend<(K, V)> for Labels {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
         self.0.extend(pairs.into_iter().map(|(key, value)| (key.into(), value.into())));
+    }
+}
+
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.pairs())
     }
 }

@@ -1,12 +1,12 @@
 //! Metadata that every object has.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Labels, Uid, Word, decode};
+use super::{Labels, Uid, Word, decode, encode};
 
 /// Namespace and name; the namespace is empty for cluster-scoped objects.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Key {
     /// The namespace.
     pub namespace: String,
@@ -28,7 +28,7 @@ impl std::fmt::Display for Key {
 }
 
 /// What the core reads of an object's metadata.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Meta {
     /// The name.
@@ -55,7 +55,11 @@ pub struct Meta {
     #[serde(deserialize_with = "decode::kept_list")]
     pub owner_references: Vec<OwnerReference>,
     /// When the kubelet last wrote the status, in whole seconds.
-    #[serde(rename = "managedFields", deserialize_with = "decode::kubelet_write")]
+    #[serde(
+        rename = "managedFields",
+        deserialize_with = "decode::kubelet_write",
+        serialize_with = "encode::kubelet_write"
+    )]
     pub kubelet_wrote: Option<Timestamp>,
 }
 
@@ -82,7 +86,7 @@ impl Meta {
 }
 
 /// An owner of an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OwnerReference {
     /// Group and version of the owner.
@@ -98,7 +102,7 @@ pub struct OwnerReference {
 }
 
 /// A condition of a status, of any kind of object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Condition {
     /// The condition's type.

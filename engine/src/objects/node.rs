@@ -1,11 +1,11 @@
 //! Nodes: whether what their kubelet says can be believed.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Condition, Meta, decode};
 
 /// A Node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Node {
     /// The metadata.
@@ -15,7 +15,7 @@ pub struct Node {
 }
 
 /// What is read of a Node's status.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NodeStatus {
     /// Conditions.

@@ -1,12 +1,12 @@
 //! Pods: which images they name and what their containers say.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Meta, decode};
+use super::{Meta, decode, encode};
 
 /// A Pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Pod {
     /// The metadata.
@@ -18,7 +18,7 @@ pub struct Pod {
 }
 
 /// What is read of a Pod's spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodSpec {
     /// The node that it is bound to; empty before.
@@ -35,7 +35,7 @@ pub struct PodSpec {
 }
 
 /// A container of the spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Container {
     /// Its name.
@@ -59,7 +59,7 @@ impl Container {
 }
 
 /// A mount of a volume.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VolumeMount {
     /// The volume's name.
@@ -67,7 +67,7 @@ pub struct VolumeMount {
 }
 
 /// A volume of the spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Volume {
     /// Its name.
@@ -77,7 +77,7 @@ pub struct Volume {
 }
 
 /// An image that is mounted as a volume (KEP-4639).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ImageVolume {
     /// The image.
@@ -87,13 +87,17 @@ pub struct ImageVolume {
 }
 
 /// What is read of a Pod's status.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     pub phase: String,
     /// Whether it carries our condition ([`crate::keys::POD_CONDITION`]).
-    #[serde(rename = "conditions", deserialize_with = "decode::our_condition")]
+    #[serde(
+        rename = "conditions",
+        deserialize_with = "decode::our_condition",
+        serialize_with = "encode::our_condition"
+    )]
     pub is_marked: bool,
     /// The generation that the kubelet had seen; 0 where it does not say (before 1.34).
     pub observed_generation: i64,
@@ -106,7 +110,7 @@ pub struct PodStatus {
 }
 
 /// The state of one container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerStatus {
     /// The container's name.
@@ -121,7 +125,7 @@ pub struct ContainerStatus {
 }
 
 /// What a container is doing. At most one of the three is set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ContainerState {
     /// It waits, for this reason.
@@ -140,7 +144,7 @@ impl ContainerState {
 }
 
 /// What is read of a container that runs or has ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Started {
     /// When it started; absent where it never has.
@@ -148,7 +152,7 @@ pub struct Started {
 }
 
 /// Why a container waits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Waiting {
     /// Mostly one word; a sentence where the kubelet passes a raw error on.

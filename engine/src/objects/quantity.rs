@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An amount of a resource, in thousandths and rounded up to one, as Kueue counts CPU (Kueue:
 /// `ResourceValue` in pkg/resources/requests.go; all else it rounds up to whole units, and writes
@@ -124,6 +124,16 @@ impl Unit {
                 Self::Decimal(exponent.clamp(-99, 99))
             }
         })
+    }
+}
+
+impl Serialize for Quantity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.milli() {
+            Some(milli) => serializer.collect_str(&format_args!("{milli}m")),
+            // Read as no amount, and other than `null` also where an amount may be absent.
+            None => serializer.serialize_bool(false),
+        }
     }
 }
 

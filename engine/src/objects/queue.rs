@@ -1,11 +1,11 @@
 //! Kueue's queues.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Meta, Quantity, decode};
 
 /// A LocalQueue: what Jobs name, and what a policy governs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LocalQueue {
     /// The metadata.
@@ -15,7 +15,7 @@ pub struct LocalQueue {
 }
 
 /// What is read of a LocalQueue's spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LocalQueueSpec {
     /// The ClusterQueue behind it.
@@ -23,7 +23,7 @@ pub struct LocalQueueSpec {
 }
 
 /// A ClusterQueue: where the quota is (Kueue: `clusterqueue_types.go`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClusterQueue {
     /// The metadata.
@@ -35,7 +35,7 @@ pub struct ClusterQueue {
 }
 
 /// What is read of a ClusterQueue's status.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterQueueStatus {
     /// What its Workloads take, those of all namespaces together. It follows them by a moment.
@@ -44,7 +44,7 @@ pub struct ClusterQueueStatus {
 }
 
 /// What is taken of one flavor.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FlavorReservation {
     /// The ResourceFlavor's name.
@@ -55,7 +55,7 @@ pub struct FlavorReservation {
 }
 
 /// What is taken of one resource in one flavor.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ResourceReservation {
     /// The resource.
@@ -65,7 +65,7 @@ pub struct ResourceReservation {
 }
 
 /// What is read of a ClusterQueue's spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterQueueSpec {
     /// The cohort with which it shares quota (v1beta1 calls it `cohort`); empty or absent: none.
@@ -81,7 +81,7 @@ pub struct ClusterQueueSpec {
 /// Whom a job of a ClusterQueue may displace. An absent policy means `Never`; without
 /// `reclaimWithinCohort` Kueue allows no `borrowWithinCohort` either (Kueue:
 /// `clusterqueue_webhook.go`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Preemption {
     /// In the same ClusterQueue.
@@ -91,7 +91,7 @@ pub struct Preemption {
 }
 
 /// Resources that are given out together, in one of several flavors.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceGroup {
     /// The resources.
@@ -103,7 +103,7 @@ pub struct ResourceGroup {
 }
 
 /// The quota of one flavor.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FlavorQuotas {
     /// The ResourceFlavor's name.
@@ -114,7 +114,7 @@ pub struct FlavorQuotas {
 }
 
 /// The quota of one resource in one flavor.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceQuota {
     /// The resource.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Admission, Condition, Meta, decode};
+use super::{Admission, Condition, Meta, decode, encode};
 
 /// A Workload of `kueue.x-k8s.io` (the fields read here are alike in v1beta1 and v1beta2).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Workload {
     /// The metadata.
@@ -21,7 +21,7 @@ pub struct Workload {
 }
 
 /// What is read of a Workload's spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadSpec {
     /// The LocalQueue that it waits in.
@@ -32,7 +32,11 @@ pub struct WorkloadSpec {
     pub priority: i32,
     /// Whether Kueue may admit it with fewer Pods than it asks for (`minCount` of a pod set): then
     /// an admission does not tell what it asks for.
-    #[serde(rename = "podSets", deserialize_with = "any_min_count")]
+    #[serde(
+        rename = "podSets",
+        deserialize_with = "any_min_count",
+        serialize_with = "encode::min_count"
+    )]
     pub may_shrink: bool,
 }
 
@@ -47,14 +51,23 @@ fn any_min_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::
 }
 
 /// What is read of a Workload's status.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StatusOnTheWire")]
 pub struct WorkloadStatus {
     /// Conditions.
     pub conditions: Vec<Condition>,
     /// The quota that it holds, shared with the ledger. Kueue leaves it on a Workload that has
     /// finished, where it holds nothing: there it is dropped.
+    #[serde(serialize_with = "shared")]
     pub admission: Option<Arc<Admission>>,
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+fn shared<S: Serializer>(
+    admission: &Option<Arc<Admission>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    admission.as_deref().serialize(serializer)
 }
 
 #[derive(Default, Deserialize)]

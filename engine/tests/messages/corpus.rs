@@ -1,7 +1,7 @@
 //! The corpus as rows, and the goals that reading it has to meet.
 
 use dislodge_engine::cause::{Cause, Class};
-use dislodge_engine::message::read;
+use dislodge_engine::message::{mask, read};
 
 use crate::score::Score;
 
@@ -118,4 +118,20 @@ fn nothing_that_may_go_through_later_is_called_permanent() {
         .map(|row| format!("{:?} read as {:?}: {}", row.cause, row.read(), row.message))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A recording keeps messages without their secrets: what is read of it must be what was read.
+#[test]
+fn masking_changes_no_cause() {
+    let rows = rows();
+    let mut changed = Vec::new();
+    for row in rows.iter().chain(&wild()) {
+        let given = |text: &'_ str| Some(mask(text).into_owned()).filter(|text| !text.is_empty());
+        let (reason, image) = (given(&row.reason), given(&row.image));
+        let masked = read(reason.as_deref(), &mask(&row.message), image.as_deref()).cause;
+        if masked != row.read() {
+            changed.push(format!("{:?} -> {masked:?}: {}", row.read(), row.message));
+        }
+    }
+    assert!(changed.is_empty(), "{}", changed.join("\n"));
 }
