@@ -18,6 +18,8 @@ mod recording;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod truth;
 #[cfg(test)]
 mod watcher;

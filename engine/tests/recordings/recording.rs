@@ -27,16 +27,15 @@
 //! - `STATE`: `running`, `terminated` or the reason to wait, with `#N` for its message; then `@`
 //!   where `imageID` is set.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use dislodge_engine::objects::Pod;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::cases::CASES;
+use crate::told::{self, Told};
 use crate::watcher::{Reading, reading};
 
 /// All recordings.
@@ -127,154 +126,29 @@ fn text(case: &str) -> String {
 
 impl Recording {
     fn read(case: &str, text: &str) -> Self {
-        let mut reader = Reader::default();
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let fields: Vec<&str> = line.split('\t').collect();
-            reader.take(case, &fields);
-        }
-        Self { lives: reader.lives }
-    }
-}
-
-#[derive(Default)]
-struct Reader {
-    wall: i64,
-    messages: Vec<String>,
-    metas: Vec<Value>,
-    /// Of each Pod: its spec, and the kind of each container.
-    specs: Vec<(Value, BTreeMap<String, &'static str>)>,
-    /// The Pod whose spec is being read.
-    current: usize,
-    lives: Vec<Life>,
-}
-
-impl Reader {
-    fn take(&mut self, case: &str, fields: &[&str]) {
-        match fields[0] {
-            "wall" => self.wall = fields[1].parse().unwrap(),
-            "message" => self.messages.push(fields[2].to_owned()),
-            "pod" => {
-                let (number, name) = (self.lives.len(), fields[2]);
-                self.metas.push(json!({
-                    "name": name,
-                    "namespace": "recorded",
-                    "uid": format!("00000000-0000-0000-0000-{:012x}", number + 1),
-                    "creationTimestamp": self.second(fields[3]),
-                }));
-                self.specs.push((Value::Null, BTreeMap::new()));
-                let (events, truths, images) = (Vec::new(), Vec::new(), Vec::new());
-                let name = format!("{case}, {name}");
-                self.lives.push(Life { name, wall: self.wall, events, truths, images });
-            }
-            "spec" => {
-                self.current = fields[1].parse().unwrap();
-                let spec = json!({"initContainers": [], "containers": [], "volumes": []});
-                self.specs[self.current] = (spec, BTreeMap::new());
-            }
-            "volume" => {
-                let image = json!({"reference": fields[3], "pullPolicy": fields[2]});
-                let volume = json!({"name": fields[1], "image": image});
-                self.specs[self.current].0["volumes"].as_array_mut().unwrap().push(volume);
-            }
-            "init" | "sidecar" | "main" => self.container(fields),
-            first => match What::read(first) {
-                Some(what) => {
-                    let life = &mut self.lives[fields[1].parse::<usize>().unwrap()];
-                    let (image, at) = (Arc::<str>::from(fields[2]), fields[3].parse().unwrap());
-                    if !life.images.contains(&image) {
-                        life.images.push(Arc::clone(&image));
-                    }
-                    life.truths.push(Truth { at, image, what });
-                }
-                None => self.event(fields),
-            },
-        }
-    }
-
-    fn container(&mut self, fields: &[&str]) {
-        let mut container =
-            json!({"name": fields[1], "imagePullPolicy": fields[2], "image": fields[3]});
-        if let Some(mounts) = fields.get(4) {
-            let mounts = mounts.split(',').map(|name| json!({"name": name}));
-            container["volumeMounts"] = mounts.collect();
-        }
-        if fields[0] == "sidecar" {
-            container["restartPolicy"] = json!("Always");
-        }
-        let main = fields[0] == "main";
-        let (spec, kinds) = &mut self.specs[self.current];
-        let list = if main { "containers" } else { "initContainers" };
-        spec[list].as_array_mut().unwrap().push(container);
-        let statuses = if main { "containerStatuses" } else { "initContainerStatuses" };
-        kinds.insert(fields[1].to_owned(), statuses);
-    }
-
-    fn event(&mut self, fields: &[&str]) {
-        let [at, event, pod, phase, generation, wrote, said @ ..] = fields else {
-            panic!("no event: {fields:?}")
-        };
-        let number: usize = pod.parse().unwrap();
-        let (spec, kinds) = &self.specs[number];
-        let (generation, observed) = generation.split_once('/').unwrap_or((generation, generation));
-        let mut status = json!({"phase": phase.trim_end_matches('!')});
-        if observed != "-" {
-            status["observedGeneration"] = observed.parse::<i64>().unwrap().into();
-        }
-        for (name, state) in said.iter().map(|state| state.split_once('=').unwrap()) {
-            let state = self.state(name, state);
-            let list = &mut status[kinds[name]];
-            if list.is_null() {
-                *list = json!([]);
-            }
-            list.as_array_mut().unwrap().push(state);
-        }
-        let mut meta = self.metas[number].clone();
-        meta["generation"] = generation.parse::<i64>().unwrap().into();
-        if phase.ends_with('!') {
-            meta["deletionTimestamp"] = meta["creationTimestamp"].clone();
-        }
-        meta["managedFields"] = self.writers(wrote);
-        let pod = json!({"metadata": meta, "spec": spec, "status": status});
-        let pod: &Pod = Box::leak(Box::new(serde_json::from_value(pod).unwrap()));
-        let (at, deleted, reading) = (at.parse().unwrap(), *event == "deleted", reading(pod));
-        self.lives[number].events.push(Event { at, deleted, pod, reading });
-    }
-
-    fn state(&self, name: &str, text: &str) -> Value {
-        let said = text.trim_end_matches('@');
-        let state = match said {
-            "running" | "terminated" => json!({said: {}}),
-            waiting => {
-                let (reason, message) = waiting.split_once('#').unwrap_or((waiting, ""));
-                let mut waiting = json!({"reason": reason});
-                if let Ok(number) = message.parse::<usize>() {
-                    waiting["message"] = self.messages[number].as_str().into();
-                }
-                json!({"waiting": waiting})
-            }
-        };
-        let image_id = if text.ends_with('@') { "sha256:00" } else { "" };
-        json!({"name": name, "state": state, "lastState": {}, "imageID": image_id})
-    }
-
-    fn writers(&self, wrote: &str) -> Value {
-        let (kubelet, other) = wrote.split_once('+').unwrap_or((wrote, "-"));
-        let writers = [("kubelet", kubelet, "f:containerStatuses"), ("other", other, "f:phase")];
-        let known = writers.into_iter().filter(|(_, second, _)| *second != "-");
-        let entry = |(manager, second, owns): (&str, &str, &str)| {
-            json!({
-                "manager": manager,
-                "operation": "Update",
-                "subresource": "status",
-                "time": self.second(second),
-                "fieldsV1": {"f:status": {owns: {}}},
+        let told = Told::read(text);
+        let mut lives: Vec<Life> = told
+            .pods
+            .iter()
+            .map(|pod| Life {
+                name: format!("{case}, {pod}"),
+                wall: told.wall,
+                events: Vec::new(),
+                truths: Vec::new(),
+                images: Vec::new(),
             })
-        };
-        known.map(entry).collect()
-    }
-
-    fn second(&self, second: &str) -> String {
-        let second = self.wall.div_euclid(1000) + second.parse::<i64>().unwrap();
-        Timestamp::from_second(second).unwrap().to_string()
+            .collect();
+        for told::Event { at, number, deleted, pod } in told.events {
+            let pod: &Pod = Box::leak(Box::new(serde_json::from_value(pod).unwrap()));
+            lives[number].events.push(Event { at, deleted, pod, reading: reading(pod) });
+        }
+        for (word, number, image, at) in told.truths {
+            let (image, life) = (Arc::<str>::from(image), &mut lives[number]);
+            if !life.images.contains(&image) {
+                life.images.push(Arc::clone(&image));
+            }
+            life.truths.push(Truth { at, image, what: What::read(&word).unwrap() });
+        }
+        Self { lives }
     }
 }
