@@ -12,10 +12,13 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use lint::{LintArgs, LintOutput};
 
+use crate::bundle::ReportArgs;
 use crate::check::CheckArgs;
 use crate::completion::Target;
 
 use crate::explain::ExplainArgs;
+use crate::record::RecordArgs;
+use crate::replay::ReplayArgs;
 use crate::simulate::SimulateArgs;
 use crate::status::StatusArgs;
 use crate::steer::holds::HoldsArgs;
@@ -94,6 +97,12 @@ pub enum Command {
     Status(Box<StatusArgs>),
     /// Check that the cluster is ready for Dislodge, and Dislodge installed as it should be
     Check(Box<CheckArgs>),
+    /// Record what happens to jobs, with your own rights, for `dislodge replay`
+    Record(Box<RecordArgs>),
+    /// Play a recording again: what was decided, or what other policies would decide
+    Replay(Box<ReplayArgs>),
+    /// Put what somebody else needs to see what is wrong into one file, without secrets
+    Report(Box<ReportArgs>),
     /// List the jobs that Dislodge holds
     Holds(Box<HoldsArgs>),
     /// Resume jobs that Dislodge holds
@@ -236,7 +245,8 @@ pub enum Output {
 #[command(after_help = "Examples:\n  \
     dislodge controller                                        in a Pod: everything has a default\n  \
     dislodge controller --kubeconfig ~/.kube/config --context dev --log-format text\n  \
-    dislodge controller --namespace team-a --lease-name dislodge-team-a\n\n\
+    dislodge controller --namespace team-a --lease-name dislodge-team-a\n  \
+    dislodge controller --record /var/lib/dislodge             keep what it saw, for `dislodge replay`\n\n\
     Several replicas may run: all count failed pulls, the holder of the Lease acts.\n\
     Pause everything: kubectl -n dislodge-system annotate lease dislodge dislodge.dev/paused=\"<reason>\"")]
 pub struct ControllerArgs {
@@ -291,6 +301,22 @@ pub struct ControllerArgs {
     /// as 'info,dislodge::watch=debug'
     #[arg(long, value_name = "LEVEL", env = "DISLODGE_LOG_LEVEL", default_value = "info")]
     pub log_level: String,
+
+    /// Record the inputs of this process into this folder, for `dislodge replay`: files without
+    /// secrets, the oldest removed
+    #[arg(long, value_name = "DIR", env = "DISLODGE_RECORD")]
+    pub record: Option<PathBuf>,
+
+    /// How much all recordings in that folder may take, in MiB
+    #[arg(
+        long,
+        value_name = "MIB",
+        env = "DISLODGE_RECORD_SIZE",
+        default_value_t = 256,
+        requires = "record",
+        value_parser = clap::value_parser!(u64).range(8..=1 << 20)
+    )]
+    pub record_size: u64,
 
     /// Tests only: the length of the kubelet's second in milliseconds
     #[arg(long, hide = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -413,6 +439,8 @@ mod tests {
             "--metrics-address",
             "--log-format",
             "--log-level",
+            "--record",
+            "--record-size",
             "Examples:",
         ] {
             assert!(help.contains(flag), "{flag} is missing:\n{help}");

@@ -17,7 +17,9 @@ mod rights;
 
 use std::process::ExitCode;
 
+use kube::Client;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::explain::{Form, data, print};
@@ -131,6 +133,21 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     written.and_then(|()| print(&out)).map_err(Error::Output)?;
     let has_problem = findings.iter().any(|finding| finding.result == Judgement::Problem);
     Ok(if has_problem { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+/// All findings as data, for a report.
+///
+/// # Errors
+///
+/// Where the API server does not answer.
+pub(crate) async fn as_data(
+    client: &Client,
+    home: &str,
+    namespace: Option<&str>,
+    clock: Clock,
+) -> Result<Value, Error> {
+    let facts = gather::gather(client, home, namespace, clock).await?;
+    Ok(serde_json::to_value(Findings { findings: &judged(&facts) }).unwrap_or_default())
 }
 
 /// All that follows from the facts, in the order in which it is shown.

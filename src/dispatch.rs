@@ -11,7 +11,8 @@ use kube::Client;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
-use self::line::{Line, name, stops};
+use self::line::{Line, stops};
+pub(crate) use self::line::{name, target};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::request::{Accepted, Refused};

@@ -13,6 +13,8 @@ use crate::clock::Clock;
 use crate::dispatch::{Dispatch, Told, Trigger};
 use crate::health::Health;
 use crate::metrics::{Depths, Metrics};
+use crate::recording::Entry;
+use crate::recording::rolling::Recorder;
 
 /// How many inputs may wait: watches that are ahead of the engine wait in turn, and with them the
 /// API server.
@@ -42,7 +44,24 @@ pub struct Inbox(mpsc::Sender<Envelope>);
 #[error("the engine takes no more inputs")]
 pub struct Closed;
 
+/// The other end of an inbox, for whoever takes the inputs in place of an engine.
+#[derive(Debug)]
+pub struct Inputs(mpsc::Receiver<Envelope>);
+
+impl Inputs {
+    /// The next input; `None`: nobody sends any more.
+    pub async fn next(&mut self) -> Option<Input> {
+        self.0.recv().await.map(|envelope| envelope.input)
+    }
+}
+
 impl Inbox {
+    /// An inbox that leads to no engine.
+    pub fn to_nobody() -> (Self, Inputs) {
+        let (sender, inbox) = mpsc::channel(WAITING);
+        (Self(sender), Inputs(inbox))
+    }
+
     /// Tells the engine; waits while too many inputs wait already. `received` is when the process
     /// heard of it (as [`Clock::elapsed`]).
     ///
@@ -69,6 +88,8 @@ pub struct Driver {
     under_way: usize,
     /// The deadline that was told last, and when.
     last: Option<(Duration, Duration)>,
+    /// Who is shown each turn.
+    recorder: Option<Recorder>,
 }
 
 impl Driver {
@@ -94,8 +115,16 @@ impl Driver {
             dispatch,
             under_way: 0,
             last: None,
+            recorder: None,
         };
         (driver, Inbox(sender))
+    }
+
+    /// The same, whose turns are recorded.
+    #[must_use]
+    pub fn recorded(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
+        self
     }
 
     /// Runs until `stop`, then lets the effects that are under way end.
@@ -140,11 +169,18 @@ impl Driver {
 
     fn handle(&mut self, input: Input, received: Duration) {
         let now = self.clock.now();
+        let recorder = self.recorder.as_mut().filter(|recorder| recorder.is_on());
+        let told = recorder.is_some().then(|| input.clone());
         let mut effects = self.engine.handle(input, now);
+        let notices: Vec<Notice> = self.engine.notices().collect();
+        if let (Some(recorder), Some(input)) = (recorder, told) {
+            let (effects, notices) = (effects.clone(), notices.clone());
+            recorder.take(Entry { now, input, effects, notices });
+        }
         // What frees quota goes first.
         effects.sort_by_key(|(_, effect)| !is_urgent(effect));
         let mut decisions = Vec::new();
-        for notice in self.engine.notices() {
+        for notice in notices {
             match notice {
                 Notice::Decided(id, decision) => decisions.push((id, decision)),
                 other @ (Notice::FailedPull(_) | Notice::Audited { .. } | Notice::Released(_)) => {

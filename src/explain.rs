@@ -36,7 +36,8 @@ use crate::terminal::{Screen, called};
     dislodge explain pod/train-x7k2p -n team-a       the same of one Pod\n  \
     dislodge explain workload/job-train-3f2a1 -o json\n  \
     kubectl get ipp,jobs,workloads,localqueues,pods,events -o yaml --show-managed-fields >dump.yaml\n  \
-    dislodge explain -f dump.yaml                    all jobs of a dump, without a cluster\n\n\
+    dislodge explain -f dump.yaml                    all jobs of a dump, without a cluster\n  \
+    dislodge explain -f dislodge-report.tar.gz       all jobs of a report\n\n\
     Rights: view, and get and list on imagepullpolicies.dislodge.dev (deploy/people). With those on\n\
     workloads.kueue.x-k8s.io it also tells whether the job holds quota.\n\
     Exit code: 0 healthy, 2 stuck (or ended because of an image), 3 held, 1 no answer.")]
@@ -46,7 +47,8 @@ pub struct ExplainArgs {
     pub subject: Option<Named>,
 
     /// Read objects from this file ('-': standard input) and not from a cluster: YAML or JSON, as
-    /// kubectl writes it; may be given several times
+    /// kubectl writes it, a report of `dislodge report`, or a folder of a must-gather; may be given
+    /// several times
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["namespace", "context", "kubeconfig"])]
     pub file: Vec<PathBuf>,
 
@@ -115,7 +117,7 @@ fn from_files(args: &ExplainArgs) -> Result<Vec<Finding>, Error> {
 }
 
 /// What is found in a snapshot about one object, or about all of them.
-fn explained(
+pub(crate) fn explained(
     seen: &Snapshot,
     named: Option<&Named>,
     now: Timestamp,

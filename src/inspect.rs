@@ -12,13 +12,13 @@ use std::time::Duration;
 use dislodge_engine::api::reason;
 use dislodge_engine::input::{Change, Input, Kind};
 use dislodge_engine::objects::{
-    ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Pod, Policy, Uid, Workload,
+    ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Object, Pod, Policy, Uid, Workload,
 };
 use dislodge_engine::time::Now;
 use dislodge_engine::{Config, Engine};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::watch::kinds::Followed;
 
@@ -51,6 +51,9 @@ pub enum Error {
         /// How to find what there is.
         advice: String,
     },
+    /// A recording cannot be played.
+    #[error(transparent)]
+    Recording(#[from] crate::recording::read::Error),
     /// A file cannot be read.
     #[error("{0}")]
     File(String),
@@ -66,7 +69,7 @@ pub enum Error {
 }
 
 /// What could not be read, and what nobody can tell because of that.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// The right that is missing, as a role would grant it, or what is not installed.
@@ -100,6 +103,8 @@ pub struct Snapshot {
     pub events: Vec<Event>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
+    /// When all of it was read, where that is known.
+    pub read_at: Option<Timestamp>,
 }
 
 /// How the message begins where everything is paused.
@@ -138,6 +143,25 @@ impl Snapshot {
         engine
     }
 
+    /// Takes away what is in it more than once: the last stays.
+    fn drop_copies(&mut self) {
+        once(&mut self.pods);
+        once(&mut self.jobs);
+        once(&mut self.job_sets);
+        once(&mut self.cron_jobs);
+        once(&mut self.workloads);
+        once(&mut self.local_queues);
+        once(&mut self.cluster_queues);
+        once(&mut self.policies);
+        once(&mut self.nodes);
+        let mut seen = BTreeSet::new();
+        self.events.retain(|event| {
+            let meta = &event.metadata;
+            // Two without a name need not be one.
+            meta.name.is_none() || seen.insert((meta.namespace.clone(), meta.name.clone()))
+        });
+    }
+
     /// Why an operator has paused everything, as the policies' statuses say it: those who own jobs
     /// cannot read the controller's Lease.
     pub fn paused(&self) -> Option<&str> {
@@ -163,8 +187,12 @@ impl Snapshot {
         entries.into_iter().find(|entry| entry.pod_uid == uid && entry.image == shown)
     }
 
-    /// The newest time that anything in it tells of: "now", for what was saved long ago.
+    /// "Now", for what was saved some time ago: when it was read, else the newest time that anything in
+    /// it tells of.
     pub fn newest(&self) -> Option<Timestamp> {
+        if self.read_at.is_some() {
+            return self.read_at;
+        }
         let pods = self
             .pods
             .iter()
@@ -178,6 +206,17 @@ impl Snapshot {
         let counted = counted.map(|entry| Some(entry.last_failure_time));
         pods.chain(jobs).chain(events).chain(counted).flatten().max()
     }
+}
+
+/// Keeps the last of those that are one object. What has no name is nobody's copy.
+fn once<T: Object>(objects: &mut Vec<T>) {
+    let mut seen = BTreeSet::new();
+    objects.reverse();
+    objects.retain(|object| {
+        let meta = object.meta();
+        meta.name.is_empty() || seen.insert((meta.key(), meta.uid))
+    });
+    objects.reverse();
 }
 
 /// Tells the engine of all objects of a kind, as a list that is whole.

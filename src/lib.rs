@@ -18,6 +18,7 @@
 mod annotation;
 pub mod apply;
 pub mod args;
+pub mod bundle;
 pub mod causes;
 pub mod check;
 pub mod classify;
@@ -35,6 +36,9 @@ pub mod lint;
 pub mod manual;
 pub mod metrics;
 pub mod probes;
+pub mod record;
+pub mod recording;
+pub mod replay;
 pub mod report;
 pub mod request;
 pub mod run;

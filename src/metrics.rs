@@ -24,6 +24,7 @@ use dislodge_engine::notice::{Decision, Notice};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
@@ -67,6 +68,7 @@ struct Inner {
     lists: Family<OfKind, Counter>,
     failures: Family<OfKind, Counter>,
     unreadable: Family<OfKind, Counter>,
+    recording: Gauge,
 }
 
 /// What is counted of the watch of one kind.
@@ -106,6 +108,7 @@ impl Metrics {
             lists: add(r, definitions::WATCH_LISTS, Family::default()),
             failures: add(r, definitions::WATCH_FAILURES, Family::default()),
             unreadable: add(r, definitions::UNREADABLE, Family::default()),
+            recording: add(r, definitions::RECORDING, Gauge::default()),
             standing: standing.clone(),
             registry: Registry::default(),
         };
@@ -127,6 +130,11 @@ impl Metrics {
             Notice::Audited { namespace, outcome } => self.0.standing.audited(namespace, *outcome),
             Notice::Released(after) => self.0.release.observe(after.as_secs_f64()),
         }
+    }
+
+    /// Whether the inputs are recorded.
+    pub fn recording(&self, is_on: bool) {
+        self.0.recording.set(i64::from(is_on));
     }
 
     /// How things stand by now. `elapsed` as [`crate::clock::Clock::elapsed`].

@@ -19,6 +19,7 @@ use crate::driver::Driver;
 use crate::health::Health;
 use crate::lease::Keeper;
 use crate::metrics::{Metrics, endpoint};
+use crate::recording::rolling::{self, Ended, Place, Recorder};
 use crate::serve::{self, BindError, Service};
 use crate::settings::Settings;
 use crate::watch::kinds::Versions;
@@ -42,6 +43,9 @@ pub enum Error {
     /// An address cannot be used.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Inputs cannot be recorded.
+    #[error(transparent)]
+    Record(#[from] rolling::Error),
     /// The operating system gives no threads or signals.
     #[error("the process cannot start: {0}")]
     System(#[source] std::io::Error),
@@ -78,12 +82,19 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    fn new() -> Self {
+    /// None yet.
+    #[expect(clippy::new_without_default, reason = "there is nothing usual about it")]
+    pub fn new() -> Self {
         Self {
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
             fault: Arc::new(OnceLock::new()),
         }
+    }
+
+    /// Ends all of them when it is cancelled, and is cancelled where one ends by itself.
+    pub const fn stop(&self) -> &CancellationToken {
+        &self.stop
     }
 
     /// Starts a task that is to end with the process and no sooner: if it does, the process stops.
@@ -112,6 +123,7 @@ async fn serve(settings: Settings) -> Result<(), Error> {
     tasks.spawn("signal handler", signals(stop.clone())?);
 
     let metrics = Metrics::new(health.clone());
+    let recording = record(&settings, clock, &metrics)?;
     let (kubeconfig, context) = (settings.kubeconfig.as_deref(), settings.context.as_deref());
     let connection =
         client::connect(kubeconfig, context, client::Speaker::Controller(&metrics, clock)).await?;
@@ -130,6 +142,10 @@ async fn serve(settings: Settings) -> Result<(), Error> {
     let (driver, inbox) = Driver::new(engine, (clock, health.clone(), metrics.clone()), |told| {
         Dispatch::new(writer, metrics.clone(), told)
     });
+    let (driver, recorded) = match recording {
+        Some((recorder, ended)) => (driver.recorded(recorder), Some(ended)),
+        None => (driver, None),
+    };
     let mut keeper = Keeper::new(
         client.clone(),
         &settings.lease_namespace,
@@ -153,12 +169,27 @@ async fn serve(settings: Settings) -> Result<(), Error> {
     let work = async {
         let ((), keeper) = tokio::join!(driver.run(&stop), claim);
         keeper.release().await;
+        if let Some(recorded) = recorded {
+            // The recorder is gone with the driver: the file gets its end.
+            let _ = recorded.await;
+        }
     };
     tokio::select! {
         () = work => tracing::info!("stopped"),
         () = stopping => tracing::warn!("stopped without waiting any longer"),
     }
     ended(&tasks)
+}
+
+/// Begins the recording that was asked for.
+fn record(
+    settings: &Settings,
+    clock: Clock,
+    metrics: &Metrics,
+) -> Result<Option<(Recorder, Ended)>, Error> {
+    let Some((folder, most)) = settings.record.clone() else { return Ok(None) };
+    let place = Place { folder, most, namespace: settings.namespace.clone() };
+    Ok(Some(Recorder::start(place, settings.engine(), clock, metrics.clone())?))
 }
 
 /// What is served over HTTP.
@@ -201,7 +232,7 @@ fn announce(settings: &Settings) {
 }
 
 /// Waits for SIGTERM or SIGINT.
-fn signals(stop: CancellationToken) -> Result<impl Future<Output = ()>, Error> {
+pub(crate) fn signals(stop: CancellationToken) -> Result<impl Future<Output = ()>, Error> {
     let listen = |kind| signal(kind).map_err(Error::System);
     let (mut term, mut int): (Signal, Signal) =
         (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);

@@ -33,6 +33,8 @@ pub struct Settings {
     pub probe_address: Listen,
     /// Where the metrics are served.
     pub metrics_address: Listen,
+    /// Where the inputs are recorded, and how many bytes that may take.
+    pub record: Option<(PathBuf, u64)>,
     /// The kubelet's second in milliseconds, where a test has asked for another one.
     pub millis_per_second: Option<u32>,
 }
@@ -58,6 +60,7 @@ impl Settings {
             context: args.context.clone(),
             probe_address: args.probe_address,
             metrics_address: args.metrics_address,
+            record: args.record.clone().map(|folder| (folder, args.record_size << 20)),
             millis_per_second: args.test_millis_per_second,
         }
     }

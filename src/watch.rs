@@ -85,7 +85,8 @@ pub fn start(context: &Context, tasks: &Tasks) {
     start_one::<Pod>(context, tasks);
 }
 
-fn start_one<T: Followed>(context: &Context, tasks: &Tasks) {
+/// Starts the watch of one kind.
+pub fn start_one<T: Followed>(context: &Context, tasks: &Tasks) {
     let context = context.clone();
     tasks.spawn(T::SOURCE.plural, async move { keep::<T>(&context).await });
 }

@@ -77,7 +77,7 @@ impl Line<'_> {
 }
 
 /// The effect's name in logs and metrics. An Event that tells of a decision is a report.
-pub(super) const fn name(effect: &Effect, is_decision: bool) -> &'static str {
+pub(crate) const fn name(effect: &Effect, is_decision: bool) -> &'static str {
     match effect {
         Effect::Lever { verb: Verb::Hold, .. } => "Hold",
         Effect::Lever { verb: Verb::Resume, .. } => "Resume",
@@ -109,7 +109,8 @@ const fn acts(effect: &Effect) -> bool {
     }
 }
 
-fn target(effect: &Effect) -> (TargetKind, &Key) {
+/// What an effect is about.
+pub(crate) fn target(effect: &Effect) -> (TargetKind, &Key) {
     const fn of(target: &Target) -> (TargetKind, &Key) {
         (target.kind, &target.key)
     }

@@ -1,4 +1,5 @@
-//! Objects out of files: YAML or JSON, one document or many, lists and lists of lists.
+//! Objects out of files: YAML or JSON, one document or many, lists and lists of lists, a report, or a
+//! folder of such files.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,37 +9,38 @@ use dislodge_engine::message;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::bundle::unpack;
 use crate::classify::document::documents;
 use crate::classify::shown::plain;
 use crate::inspect::{Error, Gap, Snapshot};
+use crate::source;
 
 /// The most that is read of a file, in bytes.
 const MOST: usize = 512 << 20;
 /// Lists in lists are read so deep.
 const DEEPEST: usize = 4;
 
-/// All objects of these files that tell of jobs.
+/// All objects of these files and folders that tell of jobs.
 ///
 /// # Errors
 ///
-/// Where a file cannot be read, is neither YAML nor JSON, or has nothing in it that tells of jobs.
+/// Where a file cannot be read, is neither YAML nor JSON nor a report, or has nothing in it that tells of
+/// jobs.
 pub fn read(files: &[impl AsRef<Path>]) -> Result<Snapshot, Error> {
     let mut seen = Snapshot::default();
     for file in files {
-        let name = name(file.as_ref());
-        let text = text(file.as_ref(), &name)?;
-        let documents = documents(&text)
-            .map_err(|why| Error::File(format!("{name} is neither YAML nor JSON: {why}")))?;
-        for document in documents {
-            take(document, None, DEEPEST, &mut seen)
-                .map_err(|why| Error::File(format!("{name}: {why}")))?;
+        if file.as_ref().is_dir() {
+            folder(file.as_ref(), &mut seen)?;
+        } else {
+            one(file.as_ref(), &mut seen)?;
         }
     }
+    seen.drop_copies();
     let empty = seen.pods.is_empty() && seen.jobs.is_empty() && seen.job_sets.is_empty();
     if empty && seen.workloads.is_empty() {
         return Err(Error::File(
-            "the files have no Pod, Job, JobSet or Workload in them: save them with kubectl get \
-             ipp,jobs,workloads,localqueues,pods,events -o yaml --show-managed-fields"
+            "the files have no Pod, Job, JobSet or Workload in them: save them with `dislodge report`, or \
+             with kubectl get ipp,jobs,workloads,localqueues,pods,events -o yaml --show-managed-fields"
                 .to_owned(),
         ));
     }
@@ -49,6 +51,59 @@ pub fn read(files: &[impl AsRef<Path>]) -> Result<Snapshot, Error> {
         });
     }
     Ok(seen)
+}
+
+/// One file.
+fn one(file: &Path, seen: &mut Snapshot) -> Result<(), Error> {
+    let name = name(file);
+    let bytes = bytes(file, &name, MOST)?;
+    let text = match unpack::report(&*bytes) {
+        Some(report) => {
+            let report = report.map_err(|why| Error::File(format!("{name} {why}")))?;
+            seen.read_at = seen.read_at.max(Some(report.about.time));
+            seen.gaps.extend(report.about.gaps);
+            report.objects
+        }
+        None => text(bytes, &name)?,
+    };
+    let documents = documents(&text)
+        .map_err(|why| Error::File(format!("{name} is neither YAML nor JSON: {why}")))?;
+    let taken = documents.into_iter().try_for_each(|document| take(document, None, DEEPEST, seen));
+    taken.map_err(|why| Error::File(format!("{name}: {why}")))
+}
+
+/// A folder as `oc adm must-gather` and `kubectl cluster-info dump --output-directory` leave it: there is
+/// much in it that tells nothing of jobs, and some of that is of no form at all.
+fn folder(folder: &Path, seen: &mut Snapshot) -> Result<(), Error> {
+    let (mut room, mut left_out) = (MOST, 0_usize);
+    for found in source::below(folder, is_of_objects) {
+        let Ok(path) = found else {
+            left_out += 1;
+            continue;
+        };
+        let name = name(&path);
+        let bytes = bytes(&path, &name, room)?;
+        room -= bytes.len();
+        let documents = text(bytes, &name).ok().and_then(|text| documents(&text).ok());
+        let taken = documents.is_some_and(|documents| {
+            documents
+                .into_iter()
+                .fold(true, |all, document| all & take(document, None, DEEPEST, seen).is_ok())
+        });
+        left_out += usize::from(!taken);
+    }
+    if left_out > 0 {
+        seen.gaps.push(Gap {
+            missing: format!("{left_out} files of {} that cannot be read", name(folder)),
+            unknown: "what is in them".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn is_of_objects(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned());
+    ending.is_some_and(|ending| ["yaml", "yml", "json"].contains(&ending.as_str()))
 }
 
 /// Takes in an object, or the objects of a list.
@@ -68,7 +123,7 @@ fn name(file: &Path) -> String {
     }
 }
 
-fn text(file: &Path, name: &str) -> Result<String, Error> {
+fn bytes(file: &Path, name: &str, most: usize) -> Result<Vec<u8>, Error> {
     let unreadable = |error: std::io::Error| {
         let advice = "name a file that exists, or '-' for standard input";
         Error::File(format!("{name} cannot be read: {error}: {advice}"))
@@ -79,10 +134,14 @@ fn text(file: &Path, name: &str) -> Result<String, Error> {
         Box::new(File::open(file).map_err(unreadable)?)
     };
     let mut bytes = Vec::new();
-    input.take(MOST as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() > MOST {
-        return Err(Error::File(format!("{name} is longer than {MOST} bytes: give less of it")));
+    input.take(most as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > most {
+        return Err(Error::File(format!("{name} is longer than {most} bytes: give less of it")));
     }
+    Ok(bytes)
+}
+
+fn text(bytes: Vec<u8>, name: &str) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| {
         let byte = error.utf8_error().valid_up_to() + 1;
         Error::File(format!("{name} is no text: no UTF-8 from byte {byte} on"))

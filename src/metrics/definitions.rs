@@ -360,6 +360,12 @@ pub(super) const REQUEST_TIME: Definition = histogram(
     "Time until the head of the API server's answer",
     &[],
 );
+pub(super) const RECORDING: Definition = gauge(
+    "dislodge_recording",
+    &[],
+    "Whether this replica records its inputs: 1 while it does, 0 where that has ended or was not asked for",
+    &[],
+);
 pub(super) const BUILD: Definition = Definition {
     name: "dislodge_build_info",
     kind: Type::Info,
@@ -370,7 +376,7 @@ pub(super) const BUILD: Definition = Definition {
 };
 
 /// All metrics, in the order of the page.
-pub const ALL: [Definition; 29] = [
+pub const ALL: [Definition; 30] = [
     FAILED_PULLS,
     DECISIONS,
     ACTIONS,
@@ -399,5 +405,6 @@ pub const ALL: [Definition; 29] = [
     UNREADABLE,
     TRACKED,
     DEPTH_OF,
+    RECORDING,
     BUILD,
 ];

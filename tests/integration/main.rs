@@ -16,6 +16,7 @@ mod lint;
 mod memory;
 mod process;
 mod program;
+mod replay;
 mod shells;
 mod suite;
 mod supervision;
@@ -94,6 +95,9 @@ fn offline() -> Vec<Trial> {
     }
     for (name, test) in suite::ALL {
         trials.push(Trial::test(format!("suite::{name}"), test));
+    }
+    for (name, test) in replay::ALL {
+        trials.push(Trial::test(format!("replay::{name}"), test));
     }
     for (name, test) in shells::ALL {
         trials.push(Trial::test(format!("shells::{name}"), test));

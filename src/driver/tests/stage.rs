@@ -17,6 +17,7 @@ use crate::dispatch::{Dispatch, Writer};
 use crate::driver::{Driver, Inbox};
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::recording::rolling::{Ended, Place, Recorder};
 use crate::watch::kinds::Versions;
 
 pub(crate) const IMAGE: &str = "r.io/team/app:missing";
@@ -27,10 +28,12 @@ pub(crate) type Answer = (u16, &'static str);
 /// The driver and what it is told.
 pub(crate) struct Stage {
     inbox: Inbox,
-    clock: Clock,
+    pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     /// The bodies of all writes, in order.
     pub(crate) writes: Arc<Mutex<Vec<Value>>>,
+    stop: CancellationToken,
+    recorded: Option<Ended>,
 }
 
 pub(crate) fn config() -> Config {
@@ -52,7 +55,12 @@ pub(crate) fn beginning() -> impl Iterator<Item = Input> {
 
 impl Stage {
     /// Everything is listed, and this replica leads.
-    pub(crate) async fn new((status, message): Answer) -> Self {
+    pub(crate) async fn new(answer: Answer) -> Self {
+        Self::shown_to(answer, None).await
+    }
+
+    /// The same, with every turn shown to a recorder.
+    pub(crate) async fn shown_to((status, message): Answer, place: Option<Place>) -> Self {
         let writes = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&writes);
         let server = tower::service_fn(move |request: Request<Body>| {
@@ -75,12 +83,35 @@ impl Stage {
         let (driver, inbox) = Driver::new(Engine::new(config()), tells, |told| {
             Dispatch::new(both, metrics.clone(), told)
         });
-        tokio::spawn(async move { driver.run(&CancellationToken::new()).await });
-        let stage = Self { inbox, clock, metrics, writes };
+        let (driver, recorded) = match place {
+            None => (driver, None),
+            Some(place) => {
+                let started = Recorder::start(place, config(), clock, metrics.clone());
+                let (recorder, ended) = started.unwrap();
+                (driver.recorded(recorder), Some(ended))
+            }
+        };
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        tokio::spawn(async move { driver.run(&stopped).await });
+        let stage = Self { inbox, clock, metrics, writes, stop, recorded };
         for input in beginning() {
             stage.give(input).await;
         }
         stage
+    }
+
+    /// Stops the driver, and waits until all of its turns are written.
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        if let Some(recorded) = self.recorded {
+            recorded.await.unwrap();
+        }
+    }
+
+    /// Tells the driver without waiting.
+    pub(crate) async fn tell(&self, input: Input) {
+        self.inbox.send(input, self.clock.elapsed()).await.unwrap();
     }
 
     pub(crate) async fn give(&self, input: Input) {

@@ -17,6 +17,7 @@ use crate::{Outcome, uninstall};
 pub(super) const ALL: &[Test] = &[
     ("the_program_becomes_ready_and_takes_its_lease", becomes_ready),
     ("the_program_holds_a_job_whose_image_does_not_exist", holds_a_job),
+    ("what_the_program_and_a_person_record_is_replayed", records_itself),
     ("who_leaves_by_the_documented_steps_leaves_no_job_held", leaves),
 ];
 
@@ -53,6 +54,14 @@ struct Running {
 impl Running {
     /// Starts it, and returns when it is ready.
     async fn start(name: &str) -> Result<Self, Failed> {
+        Self::start_with(name, |_| Vec::new()).await
+    }
+
+    /// The same, with more flags.
+    async fn start_with(
+        name: &str,
+        flags: impl FnOnce(&Folder) -> Vec<String>,
+    ) -> Result<Self, Failed> {
         let folder = Folder::new(name)?;
         let memory: Memory = memory(wall());
         let listening = memory.listen().await?;
@@ -63,6 +72,7 @@ impl Running {
             .arguments(["controller", "--lease-namespace", "default", "--identity", "a"])
             .arguments(["--probe-address".to_owned(), format!("127.0.0.1:{port}")])
             .arguments(["--metrics-address", "off"])
+            .arguments(flags(&folder))
             .variable("KUBECONFIG", &kubeconfig);
         let process = Process::start(program).await?;
         let running = Self { memory, process, _listening: listening, folder };
@@ -244,3 +254,106 @@ fn leaves() -> Outcome {
         Err(format!("left: {workload}\n{job}").into())
     })
 }
+
+/// Runs the program to its end, in the test's folder.
+async fn dislodge(running: &Running, arguments: &[&str]) -> Result<String, Failed> {
+    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_dislodge"));
+    program.args(arguments).current_dir(&running.folder.0).kill_on_drop(true);
+    let said = program.env("KUBECONFIG", running.folder.file("kubeconfig")).output().await?;
+    let (out, err) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    let all = format!("{out}{err}");
+    if said.status.success() { Ok(all) } else { Err(format!("{arguments:?}: {all}").into()) }
+}
+
+fn has(text: &str, parts: &[&str]) -> Outcome {
+    match parts.iter().find(|part| !text.contains(**part)) {
+        None => Ok(()),
+        Some(part) => Err(format!("{part:?} is missing:\n{text}").into()),
+    }
+}
+
+fn records_itself() -> Outcome {
+    really(async {
+        let running = Running::start_with("memory-record", |folder| {
+            vec!["--record".to_owned(), folder.0.to_string_lossy().into_owned()]
+        })
+        .await?;
+        let policy = running.folder.file("policy.yaml");
+        std::fs::write(&policy, POLICY)?;
+        // What a person may see, at the same time.
+        let own = running.folder.file("own.gz");
+        let program = Program::new("record", env!("CARGO_BIN_EXE_dislodge"), &running.folder.0)
+            .arguments(["record", "-n", "default", "--for", "60s", "-o"])
+            .argument(&own)
+            .variable("KUBECONFIG", running.folder.file("kubeconfig"));
+        let person = Process::start(program).await?;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        if !hold(&running).await?.is_string() {
+            return Err("no hold".into());
+        }
+        person.terminate(Duration::from_secs(5)).await?;
+        has(
+            &person.read_log()?,
+            &["recording namespace default into ", "recorded ", " inputs in "],
+        )?;
+        // Whatever was fed three seconds ago survives.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        running.process.kill().await;
+        let files = std::fs::read_dir(&running.folder.0)?;
+        let mut names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+        let name = names.find(|name| name.ends_with(".jsonl.gz"));
+        let name = name.ok_or("there is no recording")?;
+        let said = dislodge(&running, &["replay", &name]).await?;
+        let all =
+            ["default/train", "Hold for SuspendJob (ThresholdReached): Applied", "bit for bit"];
+        has(&said, &all)?;
+        for file in [name.as_str(), "own.gz"] {
+            let said = dislodge(&running, &["replay", file, "-f", "policy.yaml"]).await?;
+            has(&said, &["default/train", "would FailJob"])?;
+        }
+        reports(&running, &name).await?;
+        let again = dislodge(&running, &["record", "-o", "own.gz", "--for", "1s"]).await;
+        match again {
+            Err(failed) => has(&format!("{failed:?}"), &["name a file that does not exist yet"]),
+            Ok(said) => Err(format!("a file was overwritten: {said}").into()),
+        }
+    })
+}
+
+/// A report of the same, with the controller's own recording in it, is read without the cluster.
+async fn reports(running: &Running, recording: &str) -> Outcome {
+    let typed =
+        ["report", "-n", "default", "-o", "report.tar.gz", "--for", "0s", "--recording", recording];
+    let said = dislodge(running, &typed).await?;
+    // The API server in memory has no Pod of the controller, and so no log of it.
+    let no_log =
+        "not in it: what the controller has logged (a Pod of Dislodge in namespace dislodge-system";
+    has(
+        &said,
+        &["reading the objects of namespace default", no_log, "wrote report.tar.gz, ", "1 Job,"],
+    )?;
+    // Exit code 3: a job is held.
+    let explained = dislodge(running, &["explain", "-f", "report.tar.gz", "job/train"]).await;
+    let explained = format!("{explained:?}");
+    has(&explained, &["Job default/train is held"])?;
+    if explained.contains("not known") {
+        return Err(format!("something is missing in the report: {explained}").into());
+    }
+    let replayed = dislodge(running, &["replay", "report.tar.gz"]).await?;
+    let both = [
+        "report.tar.gz: recordings/report.jsonl.gz",
+        "report.tar.gz: recordings/0000.jsonl.gz",
+        "bit for bit",
+    ];
+    has(&replayed, &both)?;
+    match dislodge(running, &typed).await {
+        Err(failed) => {
+            has(&format!("{failed:?}"), &["name a file that does not exist yet with -o"])
+        }
+        Ok(said) => Err(format!("a file was overwritten: {said}").into()),
+    }
+}
+
+const POLICY: &str = "apiVersion: dislodge.dev/v1alpha1\nkind: ImagePullPolicy\n\
+    metadata: {name: other, namespace: default}\nspec:\n  queues: [{kind: LocalQueue, name: gpu}]\n  \
+    rules: [{name: r, causes: [NotFound], action: FailJob, threshold: {failedPulls: 1}}]\n";
