@@ -19,6 +19,7 @@ super::scenarios![
     an_operator_pauses_a_policy_and_everything,
     a_right_that_is_missing_is_named_and_nothing_is_changed,
     an_installation_is_checked_as_far_as_the_rights_go,
+    what_a_viewer_sees_is_recorded_reported_and_replayed,
 ];
 
 /// Reads the policies of a namespace (deploy/people).
@@ -277,4 +278,43 @@ async fn an_installation_is_checked_as_far_as_the_rights_go(stage: Stage) -> Out
     bob.types(&["check", "-n", namespace])
         .await?
         .is(0, &["the right to get customresourcedefinitions"])
+}
+
+async fn what_a_viewer_sees_is_recorded_reported_and_replayed(stage: Stage) -> Outcome {
+    stage.policy("gpu", suspend_after(90)).await?;
+    let _controller = stage.controller().await?;
+    stage.admitted("stuck", &stage.missing()).await?;
+    let namespace = stage.tenant.namespace();
+    let vera = Person::new(&stage, "vera", &["view", VIEWER]).await?;
+    let file = |name: &str| {
+        let path = vera.kubeconfig.with_file_name(format!("{namespace}-{name}"));
+        path.to_string_lossy().into_owned()
+    };
+    let (recording, report, policy) = (file("seen.gz"), file("report.tar.gz"), file("gpu.yaml"));
+    let other = json!({
+        "apiVersion": "dislodge.dev/v1alpha1", "kind": "ImagePullPolicy",
+        "metadata": {"name": "gpu", "namespace": namespace}, "spec": suspend_after(2),
+    });
+    std::fs::write(&policy, other.to_string())?;
+
+    let nodes = "the right to list nodes is missing";
+    vera.types(&["record", "-o", &recording, "--for", "30s"])
+        .await?
+        .is(0, &[nodes, "recording namespace", " inputs in 30 s"])?;
+    let logs = "the right to list pods in namespace dislodge-system";
+    vera.types(&["report", "-o", &report, "--for", "1s", "--recording", &recording])
+        .await?
+        .is(0, &[logs, "wrote ", "1 Pod, 1 Job, 1 Workload", "1 ImagePullPolicy"])?;
+
+    // From here on without the cluster.
+    let nobody = Person { kubeconfig: PathBuf::from("/dev/null") };
+    nobody
+        .types(&["explain", "-f", &report, "job/stuck"])
+        .await?
+        .is(2, &["is stuck", "NotFound", "90 failed pulls", "push the image"])?;
+    nobody.types(&["status", "-f", &report]).await?.is(0, &["gpu", "stuck", "NotFound"])?;
+    nobody
+        .types(&["replay", &report, "-f", &policy])
+        .await?
+        .is(0, &["recordings/report.jsonl.gz", "recordings/0000.jsonl.gz", "would SuspendJob"])
 }
