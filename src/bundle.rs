@@ -8,7 +8,7 @@ mod logs;
 mod pack;
 pub(crate) mod unpack;
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -21,9 +21,9 @@ use self::pack::Packer;
 use crate::check;
 use crate::classify::shown::plain;
 use crate::clock::Clock;
-use crate::inspect::gather::Reader;
+use crate::inspect::Error;
+use crate::inspect::gather::{Reader, refused};
 use crate::inspect::place::{Place, block_on};
-use crate::inspect::{Error, Gap};
 use crate::record::{self, Watching};
 
 /// What is typed behind `dislodge report`.
@@ -71,8 +71,7 @@ pub struct ReportArgs {
 ///
 /// # Errors
 ///
-/// Where the cluster cannot be read, or the file cannot be written. What was begun of the file is taken
-/// away again.
+/// Where the API server does not answer, or the file cannot be written.
 pub fn run(args: &ReportArgs) -> Result<(), Error> {
     // Before anything is asked or written: a name that is wrong should cost nobody half a minute.
     let recordings = pack::recordings(&args.recording)?;
@@ -85,47 +84,43 @@ async fn report(args: &ReportArgs, recordings: Vec<(String, Vec<u8>)>) -> Result
     let clock = Clock::start();
     let stem = format!("dislodge-report-{}", clock.wall().strftime("%Y%m%dT%H%M%SZ"));
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{stem}.tar.gz")));
-    let mut packer = Packer::new(create(&path)?, stem, clock.wall());
-    let done =
-        fill(args, &connection.client, namespace.as_deref(), clock, recordings, &mut packer).await;
-    let done = match done {
-        Ok(about) => {
-            packer.finish().map(|bytes| (about, bytes)).map_err(|why| unwritten(&path, &why))
-        }
-        Err(error) => Err(error),
-    };
-    let (about, bytes) = done.inspect_err(|_| {
-        // Half a report would be taken for a whole one.
-        let _ = std::fs::remove_file(&path);
-    })?;
+    if path.exists() {
+        return Err(unwritten(&path, &io::Error::from(io::ErrorKind::AlreadyExists)));
+    }
+    let mut packer = Packer::new(Vec::new(), stem, clock.wall());
+    let (client, namespace) = (&connection.client, namespace.as_deref());
+    let about = fill(args, client, namespace, clock, recordings, &mut packer).await?;
+    // The file comes last and whole: half a report would be taken for one.
+    let bytes = packer.finish().and_then(|bytes| write(&path, &bytes).map(|()| bytes.len()));
+    let bytes = bytes.map_err(|why| unwritten(&path, &why))?;
     for gap in about.gaps.iter().chain(&about.left_out) {
         say(&format!("not in it: {} ({})", gap.unknown, gap.missing));
     }
     say(&format!(
         "wrote {}, {} KiB: {}; look at it before you send it",
-        plain(&path.to_string_lossy()),
+        path.to_string_lossy(),
         bytes.div_ceil(1024).max(1),
         about.counts(),
     ));
     Ok(())
 }
 
-fn create(path: &Path) -> Result<File, Error> {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    opened.map_err(|error| {
-        let advice = if error.kind() == io::ErrorKind::AlreadyExists {
-            "name a file that does not exist yet with -o"
-        } else {
-            "name a file in a folder that you can write to with -o"
-        };
-        let path = plain(&path.to_string_lossy()).into_owned();
-        Error::File(format!("{path} cannot be written: {error}: {advice}"))
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes).and_then(|()| file.sync_data()).inspect_err(|_| {
+        // The disk is full: what is there of it is worth nothing.
+        let _ = std::fs::remove_file(path);
     })
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> Error {
+    let advice = if error.kind() == io::ErrorKind::AlreadyExists {
+        "name a file that does not exist yet with -o"
+    } else {
+        "name a file in a folder that you can write to with -o"
+    };
     let path = plain(&path.to_string_lossy()).into_owned();
-    Error::File(format!("{path} cannot be written: {error}: make room, and begin anew"))
+    Error::File(format!("{path} cannot be written: {error}: {advice}"))
 }
 
 async fn fill(
@@ -134,42 +129,46 @@ async fn fill(
     namespace: Option<&str>,
     clock: Clock,
     recordings: Vec<(String, Vec<u8>)>,
-    packer: &mut Packer<File>,
+    packer: &mut Packer<Vec<u8>>,
 ) -> Result<About, Error> {
+    // Where nobody answers there is no report; whatever else fails is a gap in it.
+    client
+        .apiserver_version()
+        .await
+        .map_err(|error| refused("the API server's version", &error))?;
     let of = namespace
         .map_or_else(|| "all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
     say(&format!("reading the objects of {of}"));
-    let reader = Reader { client, namespace };
-    let mut seen = reader.jobs().await?;
-    reader.cluster(&mut seen).await?;
+    let seen = Reader { client, namespace }.all_that_answers().await;
     let mut about = About::new(&seen, namespace, clock.wall());
 
     say("checking the installation");
-    let check = check::as_data(client, &args.home, namespace, clock).await?;
+    let check = check::as_data(client, &args.home, namespace, clock).await;
+    let check = about.unless(check, "what `dislodge check` finds");
 
     say(&format!("recording {of} for {} s", args.limit.as_secs()));
     let recorded = recorded(client, namespace, args.limit).await;
-    if let Err(error) = &recorded {
-        let (missing, unknown) = (plain(&error.to_string()).into_owned(), "a recording".to_owned());
-        about.left_out.push(Gap { missing, unknown });
-    }
+    let recorded = about.unless(recorded, "a recording");
 
     say(&format!("reading the log of the controller in namespace {}", args.home));
-    let logs = logs::read(client, &args.home, &mut about.left_out).await?;
+    let logs = logs::read(client, &args.home, &mut about.left_out).await;
+    let logs = about.unless(logs, "what the controller has logged").unwrap_or_default();
 
-    let file = |error| unwritten(Path::new("the report"), &error);
-    packer.add("README.txt", README.as_bytes()).map_err(file)?;
-    packer.add_json(ABOUT, &about).map_err(file)?;
-    packer.add_json(CHECK, &check).map_err(file)?;
-    packer.add_json(OBJECTS, &content::objects(&seen)).map_err(file)?;
-    if let Ok(recorded) = recorded {
-        packer.add(RECORDING, &recorded).map_err(file)?;
+    let unpacked = |error: io::Error| Error::File(format!("the report cannot be packed: {error}"));
+    packer.add("README.txt", README.as_bytes()).map_err(unpacked)?;
+    packer.add_json(ABOUT, &about).map_err(unpacked)?;
+    packer.add_json(OBJECTS, &content::objects(&seen)).map_err(unpacked)?;
+    if let Some(check) = check {
+        packer.add_json(CHECK, &check).map_err(unpacked)?;
+    }
+    if let Some(recorded) = recorded {
+        packer.add(RECORDING, &recorded).map_err(unpacked)?;
     }
     for (name, recording) in recordings {
-        packer.add(&name, &recording).map_err(file)?;
+        packer.add(&name, &recording).map_err(unpacked)?;
     }
     for (name, log) in logs {
-        packer.add(&name, log.as_bytes()).map_err(file)?;
+        packer.add(&name, log.as_bytes()).map_err(unpacked)?;
     }
     Ok(about)
 }

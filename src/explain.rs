@@ -12,6 +12,7 @@ mod pod;
 pub mod subject;
 pub mod words;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -128,8 +129,10 @@ pub(crate) fn explained(
     }
     let mut engine = seen.engine(instant(now));
     let all = subject::all(seen, &engine);
-    let answers =
-        all.iter().map(|found| answer::answer_with(&mut engine, seen, found, now, called()));
+    let index = seen.index();
+    let answers = all
+        .iter()
+        .map(|found| answer::answer_with(&mut engine, (seen, &index), found, now, called()));
     Ok(answers.collect())
 }
 
@@ -161,7 +164,10 @@ pub fn data(value: &impl Serialize, form: Form, out: &mut impl Write) -> io::Res
         Form::Text | Form::Json => shown::json(value, out),
         Form::Yaml => {
             let yaml = serde_saphyr::to_string(value).map_err(io::Error::other)?;
-            out.write_all(yaml.as_bytes())
+            let is_harmless =
+                yaml.lines().all(|line| matches!(shown::plain(line), Cow::Borrowed(_)));
+            // The writer of YAML passes on what changes the direction of a text. JSON is YAML, too.
+            if is_harmless { out.write_all(yaml.as_bytes()) } else { shown::json(value, out) }
         }
     }
 }

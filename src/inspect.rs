@@ -6,7 +6,7 @@ pub mod gather;
 pub mod place;
 pub mod pulls;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dislodge_engine::api::reason;
@@ -14,6 +14,7 @@ use dislodge_engine::input::{Change, Input, Kind};
 use dislodge_engine::objects::{
     ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Object, Pod, Policy, Uid, Workload,
 };
+use dislodge_engine::record::Run;
 use dislodge_engine::time::Now;
 use dislodge_engine::{Config, Engine};
 use jiff::Timestamp;
@@ -128,11 +129,9 @@ impl Snapshot {
         feed(&mut engine, &self.jobs, now);
         feed(&mut engine, &self.workloads, now);
         feed(&mut engine, &self.pods, now);
-        let told_of: BTreeSet<&str> =
-            self.events.iter().filter_map(|event| event.involved_object.uid.as_deref()).collect();
-        let told_of = |pod: &&Pod| told_of.contains(pod.metadata.uid.to_string().as_str());
-        for pod in self.pods.iter().filter(told_of) {
-            for (image, told) in pulls::told(&self.events, pod) {
+        let index = self.index();
+        for pod in &self.pods {
+            for (image, told) in index.told(pod) {
                 if !self.is_counted(pod.metadata.uid, &image) {
                     engine.recall(pod, &image, told, now);
                 }
@@ -141,6 +140,20 @@ impl Snapshot {
         // What was recalled is decided on, too.
         engine.handle(Input::Deadline, now);
         engine
+    }
+
+    /// Where what belongs to a Pod is.
+    pub fn index(&self) -> Index<'_> {
+        let pods = self.pods.iter().enumerate();
+        let pods = pods.map(|(place, pod)| (pod.metadata.uid, (place, pod))).collect();
+        let mut events: BTreeMap<Uid, Vec<&Event>> = BTreeMap::new();
+        for event in &self.events {
+            let uid = event.involved_object.uid.as_deref().map_or(Uid::NIL, Uid::parse);
+            if uid != Uid::NIL {
+                events.entry(uid).or_default().push(event);
+            }
+        }
+        Index { pods, events }
     }
 
     /// Takes away what is in it more than once: the last stays.
@@ -205,6 +218,29 @@ impl Snapshot {
         let counted = self.policies.iter().flat_map(|policy| &policy.status.failing);
         let counted = counted.map(|entry| Some(entry.last_failure_time));
         pods.chain(jobs).chain(events).chain(counted).flatten().max()
+    }
+}
+
+/// Where what belongs to a Pod is, so that thousands of answers do not search all of it each.
+#[derive(Debug)]
+pub struct Index<'a> {
+    /// The Pods by their uids, each with its place.
+    pods: BTreeMap<Uid, (usize, &'a Pod)>,
+    /// The Events on each Pod.
+    events: BTreeMap<Uid, Vec<&'a Event>>,
+}
+
+impl<'a> Index<'a> {
+    /// The Pods with these uids, each once and in their order in the snapshot.
+    pub fn pods(&self, uids: impl IntoIterator<Item = Uid>) -> Vec<&'a Pod> {
+        let found = uids.into_iter().filter_map(|uid| self.pods.get(&uid).copied());
+        let found: BTreeMap<usize, &Pod> = found.collect();
+        found.into_values().collect()
+    }
+
+    /// The failed pulls of each image of a Pod, as its Events tell ([`pulls::told`]).
+    pub fn told(&self, pod: &Pod) -> Vec<(String, Run)> {
+        self.events.get(&pod.metadata.uid).map_or_else(Vec::new, |events| pulls::told(events))
     }
 }
 

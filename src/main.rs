@@ -10,8 +10,7 @@ fn main() -> ExitCode {
     match run(Args::read().command) {
         Ok(code) => code,
         Err(error) => {
-            // Where even standard error is closed there is nobody left to tell.
-            let _ = writeln!(std::io::stderr(), "dislodge: {error}");
+            dislodge::terminal::complain(&*error);
             ExitCode::FAILURE
         }
     }

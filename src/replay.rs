@@ -7,7 +7,7 @@ mod player;
 mod policies;
 mod report;
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{BufReader, Cursor};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -124,7 +124,7 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, Error> {
     let names = names(&args.file, &args.compare);
     if let Some(file) = &args.html {
         let page = report::page(&runs, &compared, &names);
-        std::fs::write(file, page).map_err(|error| {
+        fs::write(file, page).map_err(|error| {
             let file = shown::plain(&file.to_string_lossy()).into_owned();
             Error::File(format!(
                 "{file} cannot be written: {error}: name a file in a folder of yours"
@@ -182,13 +182,24 @@ fn open(files: &[PathBuf]) -> Result<Vec<Reader>, Error> {
         }
     }
     readers.sort_by_key(|reader| (reader.header().run, reader.header().segment));
+    for pair in readers.windows(2) {
+        let [first, second] = pair else { continue };
+        if first.header() == second.header() {
+            let (first, second) = (first.file(), second.file());
+            return Err(Error::Meant(format!(
+                "{first} and {second} are the same part of one recording: give it once"
+            )));
+        }
+    }
     Ok(readers)
 }
 
 /// The file as a report; `None`: it is none.
 fn report(file: &Path) -> Option<Result<Report, String>> {
     // What cannot be opened is told of by whoever opens it as a recording.
-    let opened = File::open(file).ok().filter(|_| file.as_os_str() != "-")?;
+    // What comes out of a pipe comes once, and to whoever opens it first.
+    fs::metadata(file).ok().filter(Metadata::is_file)?;
+    let opened = File::open(file).ok()?;
     unpack::report(BufReader::new(opened))
 }
 

@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::scenario::Scenario;
+use crate::source;
 use played::Played;
 
 /// What is typed behind `dislodge simulate`.
@@ -124,7 +125,10 @@ fn failed(file: &Path) -> impl Fn(io::Error) -> Error {
 }
 
 fn read(file: &Path) -> Result<Scenario, Error> {
-    let text = std::fs::read_to_string(file).map_err(failed(file))?;
+    let text = source::open(file).map_err(|why| {
+        let why = io::Error::other(format!("{}; {}", why.wrong, why.advice));
+        failed(file)(why)
+    })?;
     Scenario::parse(&text)
         .map_err(|what| Error::Scenario { file: file.display().to_string(), what })
 }

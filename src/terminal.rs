@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
 
+use crate::classify::shown::plain;
+
 /// As wide as what is written where nobody says how wide it may be.
 const USUAL_WIDTH: usize = 100;
 /// Narrower than this nothing is made.
@@ -56,8 +58,9 @@ impl Screen {
         terminal_size::terminal_size_of(io::stdout()).map(|(_, height)| height.0.into())
     }
 
-    /// A text in its tone. The text itself has to be harmless.
+    /// A text in its tone, made harmless.
     pub fn paint(self, tone: Tone, text: &str) -> String {
+        let text = plain(text);
         let style = match tone {
             _ if !self.colours => Style::new(),
             Tone::Plain => Style::new(),
@@ -71,9 +74,10 @@ impl Screen {
     }
 
     /// A text in lines that fit beside an indentation. Words are never broken: a name or a command
-    /// can be copied whole.
+    /// can be copied whole. What a terminal would obey is spelled out.
     pub fn lines(self, text: &str, indented: usize) -> Vec<String> {
-        let Some(width) = self.width else { return vec![text.to_owned()] };
+        let text = plain(text);
+        let Some(width) = self.width else { return vec![text.into_owned()] };
         let room = width.saturating_sub(indented).max(LEAST_WIDTH / 2);
         let mut lines = vec![String::new()];
         let mut used = 0;
@@ -109,6 +113,14 @@ pub fn ended(written: io::Result<u8>, failed: u8) -> ExitCode {
             ExitCode::from(failed)
         }
     }
+}
+
+/// Says on standard error what went wrong, with nothing in it that a terminal obeys.
+pub fn complain(error: &dyn std::error::Error) {
+    let text = error.to_string();
+    let lines: Vec<_> = text.lines().map(plain).collect();
+    // Where even standard error is closed there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "dislodge: {}", lines.join("\n"));
 }
 
 /// How the program is called by the person who uses it: kubectl finds it as `kubectl-dislodge`.

@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::inspect::{Gap, Snapshot};
+use crate::classify::shown::plain;
+use crate::inspect::{Error, Gap, Snapshot};
 use crate::recording::masked;
 use crate::watch::kinds::Followed;
 
@@ -84,6 +85,15 @@ impl About {
             left_out: Vec::new(),
             objects: objects.into(),
         }
+    }
+
+    /// What was got, or that it is left out.
+    pub(super) fn unless<T>(&mut self, got: Result<T, Error>, unknown: &str) -> Option<T> {
+        let missing = |error: Error| Gap {
+            missing: plain(&error.to_string()).into_owned(),
+            unknown: unknown.to_owned(),
+        };
+        got.map_err(|error| self.left_out.push(missing(error))).ok()
     }
 
     /// `2 Pods, 1 Job`, or that there are none.

@@ -14,21 +14,20 @@ use super::content::RECORDINGS;
 use crate::classify::shown::plain;
 use crate::inspect::Error;
 use crate::recording::read::Reader;
-use crate::recording::write::Counted;
 
 /// The most that is put in of recordings, in bytes.
 pub(super) const MOST: u64 = 512 << 20;
 
 /// A report that is being written. Everything in it lies in one folder.
 pub(super) struct Packer<W: Write> {
-    tar: Builder<GzEncoder<Counted<W>>>,
+    tar: Builder<GzEncoder<W>>,
     folder: String,
     time: u64,
 }
 
 impl<W: Write> Packer<W> {
     pub(super) fn new(out: W, folder: String, time: Timestamp) -> Self {
-        let out = GzEncoder::new(Counted::new(out), Compression::default());
+        let out = GzEncoder::new(out, Compression::default());
         let time = u64::try_from(time.as_second()).unwrap_or_default();
         Self { tar: Builder::new(out), folder, time }
     }
@@ -52,20 +51,20 @@ impl<W: Write> Packer<W> {
     ///
     /// As [`Packer::add`].
     pub(super) fn add_json(&mut self, name: &str, value: &impl Serialize) -> io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(value)?;
+        let mut text = serde_json::to_vec(value)?;
         text.push(b'\n');
         self.add(name, &text)
     }
 
-    /// Ends the file; gives back how long it is, in bytes.
+    /// Ends it, and gives back what it was written to.
     ///
     /// # Errors
     ///
     /// As [`Packer::add`].
-    pub(super) fn finish(self) -> io::Result<u64> {
+    pub(super) fn finish(self) -> io::Result<W> {
         let mut out = self.tar.into_inner()?.finish()?;
         out.flush()?;
-        Ok(out.bytes())
+        Ok(out)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use tar::Archive;
 
@@ -13,7 +13,7 @@ use crate::classify::shown::plain;
 /// The most that is unpacked, in bytes: a few megabytes of gzip can hold terabytes.
 const MOST: u64 = 4 << 30;
 /// The most that is read of one file, in bytes.
-const LONGEST: u64 = 512 << 20;
+const LONGEST: u64 = 128 << 20;
 /// The most files.
 const MOST_FILES: usize = 10_000;
 /// Where a tar says that it is one (POSIX: `magic` in `ustar` headers).
@@ -36,7 +36,7 @@ pub(crate) struct Report {
 ///
 /// Why it is no report of ours, as the end of a sentence that begins with the file.
 pub(crate) fn report(input: impl Read) -> Option<Result<Report, String>> {
-    let mut unpacked = GzDecoder::new(input).take(MOST);
+    let mut unpacked = MultiGzDecoder::new(input).take(MOST);
     let mut start = Vec::new();
     // What cannot be unpacked is no report; whoever reads it next says what it is.
     unpacked.by_ref().take(512).read_to_end(&mut start).ok()?;

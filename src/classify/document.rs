@@ -53,7 +53,14 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Value>, String> {
         };
         serde_saphyr::from_multiple_with_options(text, options).map_err(|yaml| {
             let looks_like_json = text.trim_start().starts_with(['{', '[']);
-            let problem = if looks_like_json { error.to_string() } else { yaml.to_string() };
+            let problem = match yaml.to_string() {
+                _ if looks_like_json => error.to_string(),
+                yaml if yaml.contains("breached") || yaml.contains("too complex") => {
+                    "it is too deep, or repeats too much of itself: give the objects as they are"
+                        .to_owned()
+                }
+                yaml => yaml,
+            };
             harmless(&problem)
         })
     })

@@ -6,7 +6,7 @@ use dislodge_engine::Engine;
 use dislodge_engine::api::{Action, NOT_OBSERVED};
 use dislodge_engine::cause::{Cause, Class};
 use dislodge_engine::engine::account::{Account, FailingImage, Prospect};
-use dislodge_engine::objects::{Pod, Uid};
+use dislodge_engine::objects::Pod;
 use dislodge_engine::owner::Owner;
 use dislodge_engine::quota::Admission;
 use dislodge_engine::resolve::Queue;
@@ -24,38 +24,34 @@ use crate::explain::finding::{
 use crate::explain::words;
 use crate::explain::{pod, subject};
 use crate::inspect::pulls::NextPull;
-use crate::inspect::{Gap, Snapshot, instant, pulls};
+use crate::inspect::{Gap, Index, Snapshot, instant, pulls};
 
 /// Answers what is asked about one object of a snapshot, as of `now`.
 pub fn answer(seen: &Snapshot, asked: &subject::Found, now: Timestamp, program: &str) -> Finding {
     let mut engine = seen.engine(instant(now));
-    answer_with(&mut engine, seen, asked, now, program)
+    answer_with(&mut engine, (seen, &seen.index()), asked, now, program)
 }
 
 /// The same, where the engine has seen it all already.
 pub fn answer_with(
     engine: &mut Engine,
-    seen: &Snapshot,
+    (seen, index): (&Snapshot, &Index<'_>),
     asked: &subject::Found,
     now: Timestamp,
     program: &str,
 ) -> Finding {
     let unit = engine.unit_of(asked.uid);
     let account = engine.account(unit, instant(now));
-    let of_job: Vec<Uid> = engine.pods_of(unit);
-    let pods: Vec<&Pod> = seen
-        .pods
-        .iter()
-        .filter(|pod| of_job.contains(&pod.metadata.uid) || pod.metadata.uid == asked.uid)
-        .collect();
-    let asking =
-        Asking { seen, asked, account: account.as_ref(), pods, now: instant(now), program };
+    let pods = index.pods(engine.pods_of(unit).into_iter().chain([asked.uid]));
+    let (account, now) = (account.as_ref(), instant(now));
+    let asking = Asking { seen, index, asked, account, pods, now, program };
     asking.finding()
 }
 
 /// All that an answer is made of.
 pub(super) struct Asking<'a> {
     pub(super) seen: &'a Snapshot,
+    index: &'a Index<'a>,
     pub(super) asked: &'a subject::Found,
     pub(super) account: Option<&'a Account>,
     pods: Vec<&'a Pod>,
@@ -177,7 +173,7 @@ impl Asking<'_> {
 
     fn count(&self, pod: &Pod, failing: &Failing, known: Option<&FailingImage>) -> Pulls {
         let entry = known.and_then(|known| self.seen.entry(pod.metadata.uid, &known.image));
-        let events = pulls::told(&self.seen.events, pod).into_iter();
+        let events = self.index.told(pod).into_iter();
         let events = events.map(|(image, run)| (message::mask(&image).into_owned(), run));
         let told = events.into_iter().find(|(image, _)| *image == failing.image);
         let evidence = known.map(|known| known.evidence);
@@ -355,7 +351,7 @@ impl Asking<'_> {
     /// How the commands name a job: a Job by its name alone.
     fn command_name(owner: &Owner) -> String {
         let target = owner.target();
-        let name = harmless(&target.key.name);
+        let name = typed(&target.key.name);
         match owner {
             Owner::Job(_) => name,
             Owner::JobSet(_) | Owner::Other(_) => format!("{}/{name}", target.kind.in_commands()),
@@ -363,7 +359,7 @@ impl Asking<'_> {
     }
 
     fn step(&self, what: &str, command: &str) -> StepPart {
-        let namespace = harmless(&self.asked.subject.namespace);
+        let namespace = typed(&self.asked.subject.namespace);
         StepPart {
             what: what.to_owned(),
             command: Some(format!("{} {command} -n {namespace}", self.program)),
@@ -387,6 +383,13 @@ impl Asking<'_> {
         }
         gaps
     }
+}
+
+/// A name as it can be pasted into a shell: in files it may be anything.
+fn typed(name: &str) -> String {
+    let is_usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/');
+    let name = harmless(name);
+    if name.chars().all(is_usual) { name } else { format!("'{}'", name.replace('\'', "'\\''")) }
 }
 
 /// Whether a prospect is one that an owner may want to keep off.

@@ -1,5 +1,7 @@
 //! What is asked about: `job/NAME`, and all that can stand in its place.
 
+use std::collections::BTreeSet;
+
 use dislodge_engine::objects::{Meta, Object, Uid};
 
 use crate::explain::finding::Subject;
@@ -129,20 +131,20 @@ pub fn find(seen: &Snapshot, named: &Named, namespace: Option<&str>) -> Result<F
 /// All that can be asked about in files: jobs, and Pods that are of none.
 pub fn all(seen: &Snapshot, engine: &dislodge_engine::Engine) -> Vec<Found> {
     let mut found = Vec::new();
-    let units = engine.units();
+    let units: BTreeSet<Uid> = engine.units().into_iter().collect();
     let is_unit = |meta: &Meta| units.contains(&meta.uid);
     let sets = seen.job_sets.iter().map(|set| (Kind::JobSet, set.meta()));
     let jobs = seen.jobs.iter().map(|job| (Kind::Job, job.meta()));
     for (kind, meta) in sets.chain(jobs).filter(|(_, meta)| is_unit(meta)) {
         found.push(Found::new(kind, meta));
     }
-    let told: Vec<Uid> = found.iter().map(|found| found.uid).collect();
+    let told: BTreeSet<Uid> = found.iter().map(|found| found.uid).collect();
     for workload in &seen.workloads {
         if !told.contains(&engine.unit_of(workload.metadata.uid)) {
             found.push(Found::new(Kind::Workload, &workload.metadata));
         }
     }
-    let told: Vec<Uid> = found.iter().map(|found| engine.unit_of(found.uid)).collect();
+    let told: BTreeSet<Uid> = found.iter().map(|found| engine.unit_of(found.uid)).collect();
     for pod in &seen.pods {
         if !told.contains(&engine.unit_of(pod.metadata.uid)) {
             found.push(Found::new(Kind::Pod, &pod.metadata));

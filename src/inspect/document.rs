@@ -30,7 +30,7 @@ pub fn read(files: &[impl AsRef<Path>]) -> Result<Snapshot, Error> {
     let mut seen = Snapshot::default();
     for file in files {
         if file.as_ref().is_dir() {
-            folder(file.as_ref(), &mut seen)?;
+            folder(file.as_ref(), &mut seen);
         } else {
             one(file.as_ref(), &mut seen)?;
         }
@@ -74,7 +74,7 @@ fn one(file: &Path, seen: &mut Snapshot) -> Result<(), Error> {
 
 /// A folder as `oc adm must-gather` and `kubectl cluster-info dump --output-directory` leave it: there is
 /// much in it that tells nothing of jobs, and some of that is of no form at all.
-fn folder(folder: &Path, seen: &mut Snapshot) -> Result<(), Error> {
+fn folder(folder: &Path, seen: &mut Snapshot) {
     let (mut room, mut left_out) = (MOST, 0_usize);
     for found in source::below(folder, is_of_objects) {
         let Ok(path) = found else {
@@ -82,7 +82,10 @@ fn folder(folder: &Path, seen: &mut Snapshot) -> Result<(), Error> {
             continue;
         };
         let name = name(&path);
-        let bytes = bytes(&path, &name, room)?;
+        let Ok(bytes) = bytes(&path, &name, room) else {
+            left_out += 1;
+            continue;
+        };
         room -= bytes.len();
         let documents = text(bytes, &name).ok().and_then(|text| documents(&text).ok());
         let taken = documents.is_some_and(|documents| {
@@ -98,7 +101,6 @@ fn folder(folder: &Path, seen: &mut Snapshot) -> Result<(), Error> {
             unknown: "what is in them".to_owned(),
         });
     }
-    Ok(())
 }
 
 fn is_of_objects(path: &Path) -> bool {

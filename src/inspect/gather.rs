@@ -64,6 +64,33 @@ impl Reader<'_> {
         Ok(seen)
     }
 
+    /// The same and what lies in no namespace, for a report: what cannot be read is a gap, whatever the reason.
+    pub async fn all_that_answers(&self) -> Snapshot {
+        let mut seen = Snapshot::default();
+        let gaps = &mut seen.gaps;
+        seen.pods = self.or_gap(gaps, "the Pods").await;
+        seen.jobs = self.or_gap(gaps, "the Jobs").await;
+        seen.job_sets = self.or_gap(gaps, "the JobSets").await;
+        seen.cron_jobs = self.or_gap(gaps, "the CronJobs").await;
+        seen.workloads = self.or_gap(gaps, "the Workloads").await;
+        seen.local_queues = self.or_gap(gaps, "the LocalQueues").await;
+        seen.policies = self.or_gap(gaps, "the policies").await;
+        seen.cluster_queues = self.or_gap(gaps, "the ClusterQueues").await;
+        seen.nodes = self.or_gap(gaps, "the Nodes").await;
+        seen.events = self.events(gaps).await.unwrap_or_else(|error| {
+            gaps.push(Gap { missing: error.to_string(), unknown: "the Events".to_owned() });
+            Vec::new()
+        });
+        seen
+    }
+
+    async fn or_gap<T: Followed>(&self, gaps: &mut Vec<Gap>, unknown: &str) -> Vec<T> {
+        self.list(gaps, unknown).await.unwrap_or_else(|error| {
+            gaps.push(Gap { missing: error.to_string(), unknown: unknown.to_owned() });
+            Vec::new()
+        })
+    }
+
     /// What tells of holds, and no more.
     ///
     /// # Errors

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use dislodge_engine::cause::Cause;
 use dislodge_engine::message;
-use dislodge_engine::objects::Pod;
 use dislodge_engine::record::Run;
 use dislodge_engine::timing::Timing;
 use jiff::Timestamp;
@@ -14,15 +13,13 @@ use serde::Serialize;
 /// A pull begins at the kubelet's sync after its pause, so much later at most.
 const SYNC: Duration = Duration::from_secs(15);
 
-/// The failed pulls of each image of a Pod, as the kubelet's Events tell. They stop after some
+/// The failed pulls of each image of a Pod, as the kubelet's Events on it tell. They stop after some
 /// minutes, so it may have been more; never fewer. The kubelet's own limit on pulls and Events
 /// that were combined do not count (kubelet: `image_manager.go`; client-go: `events_cache.go`).
-pub fn told(events: &[Event], pod: &Pod) -> Vec<(String, Run)> {
-    let uid = pod.metadata.uid.to_string();
-    let of_pod = |event: &&Event| event.involved_object.uid.as_deref() == Some(uid.as_str());
-    let failed = |event: &&Event| event.reason.as_deref() == Some("Failed");
+pub fn told(of_pod: &[&Event]) -> Vec<(String, Run)> {
+    let failed = |event: &&&Event| event.reason.as_deref() == Some("Failed");
     let mut runs: Vec<(String, Run)> = Vec::new();
-    for event in events.iter().filter(of_pod).filter(failed) {
+    for event in of_pod.iter().filter(failed) {
         let text = event.message.as_deref().unwrap_or_default();
         let Some((image, why)) = failed_image(text) else { continue };
         let Some(last) = last_seen(event) else { continue };
@@ -111,6 +108,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::inspect::Snapshot;
 
     const UID: &str = "5e7595d6-d828-4f9a-81e2-13e9233e05fc";
 
@@ -126,8 +124,11 @@ mod tests {
         serde_json::from_value(event).unwrap()
     }
 
-    fn pod() -> Pod {
-        serde_json::from_value(json!({"metadata": {"uid": UID}})).unwrap()
+    /// What they tell of the Pod that has that uid.
+    fn told_of(events: &[Event]) -> Vec<(String, Run)> {
+        let pod = serde_json::from_value(json!({"metadata": {"uid": UID}})).unwrap();
+        let seen = Snapshot { pods: vec![pod], events: events.to_vec(), ..Snapshot::default() };
+        seen.index().told(&seen.pods[0])
     }
 
     #[test]
@@ -158,7 +159,7 @@ mod tests {
             event(&failed("r.io/a:1", "not found"), 9, json!({"involvedObject": {"uid": "other"}})),
             event(&failed("r.io/a:1", "not found"), 9, json!({"reason": "BackOff"})),
         ];
-        let told = told(&events, &pod());
+        let told = told_of(&events);
         let counted: Vec<_> =
             told.iter().map(|(image, run)| (image.as_str(), run.failed_pulls, run.cause)).collect();
         assert_eq!(

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
 use super::frame::{FORMAT, Frame, Header, Line};
 use crate::classify::shown::plain;
@@ -240,7 +240,7 @@ impl Text {
         };
         let other = |file, why: &str| Err(Error::Other { file, why: why.to_owned() });
         let source: Box<dyn BufRead> = match start.as_slice() {
-            [0x1f, 0x8b] => Box::new(BufReader::new(GzDecoder::new(input))),
+            [0x1f, 0x8b] => Box::new(BufReader::new(MultiGzDecoder::new(input))),
             // What `zcat` makes of one.
             [b'{', _] => Box::new(input),
             [] => return other(file, "it is empty"),

@@ -28,6 +28,9 @@ const WAITING: usize = 1 << 16;
 const FLUSH: Duration = Duration::from_secs(2);
 /// Into so many files the bound is divided: so much of the whole is given up at a time.
 const SEGMENTS: u64 = 8;
+/// A file grows beyond where it is full by one input, and by what was being compressed: this part of the
+/// bound is kept for it.
+const MARGIN: u64 = 32;
 /// How the files are called.
 const PREFIX: &str = "dislodge-";
 const SUFFIX: &str = ".jsonl.gz";
@@ -192,8 +195,10 @@ impl Segment {
     fn next(self, place: &Place, now: Now) -> io::Result<Self> {
         self.writer.finish()?.sync_data()?;
         let header = Header { segment: self.header.segment.saturating_add(1), ..self.header };
+        // What stands takes about as much room as it did. The file that tells it stays so long.
+        make_room(place, &self.path, true, self.full)?;
         let next = Self::begin(place, header, Some((&self.path, now)))?;
-        make_room(place, &next.path)?;
+        make_room(place, &next.path, false, next.full)?;
         Ok(next)
     }
 }
@@ -205,7 +210,7 @@ fn keep(
     turns: &Receiver<Entry>,
     clock: Clock,
 ) -> io::Result<()> {
-    make_room(place, &segment.path)?;
+    make_room(place, &segment.path, false, segment.full)?;
     let (mut flushed, mut fresh) = (clock.elapsed(), false);
     loop {
         match turns.recv_timeout(FLUSH) {
@@ -228,21 +233,28 @@ fn keep(
     segment.writer.finish()?.sync_data()
 }
 
-/// Removes the oldest recordings until the rest, with one more file to come, is within the bound. `current`
-/// stays.
-fn make_room(place: &Place, current: &Path) -> io::Result<()> {
+/// Removes the oldest recordings until the rest is within the bound with another file of so many bytes.
+/// `current` stays; where it `counts`, it is not that other file.
+fn make_room(place: &Place, current: &Path, counts: bool, bytes: u64) -> io::Result<()> {
     let mut files = Vec::new();
+    let mut left = bytes.saturating_add(place.most / MARGIN);
     for entry in fs::read_dir(&place.folder)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) && entry.path() != current {
-            files.push((entry.path(), entry.metadata()?.len()));
+        if !name.starts_with(PREFIX) || !name.ends_with(SUFFIX) {
+            continue;
+        }
+        let length = entry.metadata()?.len();
+        if entry.path() != current {
+            files.push((entry.path(), length));
+            left += length;
+        } else if counts {
+            left += length;
         }
     }
     // By name is by time.
     files.sort();
-    let mut left = files.iter().map(|(_, bytes)| bytes).sum::<u64>() + place.most / SEGMENTS;
     for (path, bytes) in files {
         if left <= place.most {
             break;

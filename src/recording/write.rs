@@ -9,18 +9,18 @@ use super::frame::{Frame, Header, Line};
 
 /// Counts what goes through it.
 #[derive(Debug)]
-pub(crate) struct Counted<W> {
+struct Counted<W> {
     inner: W,
     bytes: u64,
 }
 
 impl<W> Counted<W> {
-    pub(crate) const fn new(inner: W) -> Self {
+    const fn new(inner: W) -> Self {
         Self { inner, bytes: 0 }
     }
 
     /// How many bytes went through it.
-    pub(crate) const fn bytes(&self) -> u64 {
+    const fn bytes(&self) -> u64 {
         self.bytes
     }
 }

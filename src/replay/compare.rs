@@ -125,11 +125,16 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let heads = names.each_ref().map(|name| plain(name).to_uppercase());
     let mut table = Table::new(&["JOB", &heads[0], &heads[1], "DIFFERENCE"]);
+    let fates = comparison.jobs.iter().flat_map(|pair| [pair.first, pair.second]);
+    let days: BTreeSet<_> =
+        fates.flatten().map(|fate| fate.time.strftime("%F").to_string()).collect();
+    // The day would take the room of the difference, and tells nothing where there is one.
+    let format = if days.len() > 1 { "%m-%d %T" } else { "%T" };
     for pair in &comparison.jobs {
         table.row(vec![
             plain(&pair.job).into_owned(),
-            fate(pair.first),
-            fate(pair.second),
+            fate(pair.first, format),
+            fate(pair.second, format),
             difference(pair),
         ]);
     }
@@ -157,10 +162,10 @@ pub(super) fn write(
     Ok(())
 }
 
-fn fate(fate: Option<Fate>) -> String {
+fn fate(fate: Option<Fate>, format: &str) -> String {
     match fate {
         None => "nothing".to_owned(),
-        Some(fate) => format!("{} {}", fate.time.strftime("%m-%d %T"), fate.action),
+        Some(fate) => format!("{} {}", fate.time.strftime(format), fate.action),
     }
 }
 

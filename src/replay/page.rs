@@ -60,18 +60,18 @@ fn head(run: &Run, screen: Screen, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn decisions(run: &Run, screen: Screen, out: &mut impl Write) -> io::Result<()> {
-    let heads = ["TIME", "JOB", "CAUSE", "PULLS", "POLICY", "RULE", "DECISION"];
+    let heads = ["TIME", "JOB", "DECISION", "CAUSE", "PULLS", "POLICY", "RULE"];
     let mut table = Table::new(&heads);
     for decided in &run.played.decisions {
         let pulls = decided.failed_pulls.map_or_else(|| "-".to_owned(), |pulls| pulls.to_string());
         table.row(vec![
             decided.time.strftime("%m-%d %T").to_string(),
             plain(&decided.job).into_owned(),
+            said(decided, run),
             decided.cause.as_str().to_owned(),
             pulls,
             plain(&decided.policy).into_owned(),
             plain(decided.rule.as_deref().unwrap_or("-")).into_owned(),
-            said(decided, run),
         ]);
     }
     if table.is_empty() {
@@ -159,8 +159,9 @@ fn verdict(run: &Run, decisions: &str, screen: Screen, out: &mut impl Write) -> 
     let played = &run.played;
     let Some(difference) = &played.difference else {
         let line = format!(
-            "The same {decisions} and {} effects, bit for bit, out of {} inputs.",
-            played.effects, played.inputs
+            "The same {decisions} and {}, bit for bit, out of {}.",
+            counted(played.effects, "effect"),
+            counted(played.inputs, "input")
         );
         return writeln!(out, "{}", screen.paint(Tone::Good, &line));
     };
@@ -191,6 +192,11 @@ fn verdict(run: &Run, decisions: &str, screen: Screen, out: &mut impl Write) -> 
         say(&line, screen, out)?;
     }
     Ok(())
+}
+
+/// `1 effect`, `2 effects`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn say(text: &str, screen: Screen, out: &mut impl Write) -> io::Result<()> {

@@ -27,6 +27,8 @@ use crate::recording::frame::{Done, Frame};
 const SAME_DEADLINE: Duration = Duration::from_millis(100);
 /// So many deadlines are told between two inputs. Beyond, nothing was recorded for years.
 const MOST_DEADLINES: usize = 100_000;
+/// So many in all: a recording of a month has not as many.
+const ALL_DEADLINES: usize = 5_000_000;
 
 /// How a recording is played.
 #[derive(Clone, Debug)]
@@ -47,6 +49,8 @@ pub(super) struct Player {
     last: Option<Now>,
     /// The deadline that was told last.
     told: Option<Duration>,
+    /// How many more are told.
+    deadlines_left: usize,
     /// Decisions whose outcome is open, by place.
     flights: BTreeMap<EffectId, usize>,
     /// Jobs that waste quota, and since when.
@@ -63,6 +67,7 @@ impl Player {
             manner,
             last: None,
             told: None,
+            deadlines_left: ALL_DEADLINES,
             flights: BTreeMap::new(),
             wasting: BTreeMap::new(),
             stopped: BTreeSet::new(),
@@ -183,7 +188,7 @@ impl Player {
     /// Tells the deadlines that come before an input.
     fn pass_time(&mut self, until: Now) {
         let Some(last) = self.last else { return };
-        for _ in 0..MOST_DEADLINES {
+        for _ in 0..MOST_DEADLINES.min(self.deadlines_left) {
             let Some(due) = self.engine.next_deadline() else { return };
             let at = if self.told == Some(due) { due + SAME_DEADLINE } else { due };
             let at = at.max(self.last.map_or(last.elapsed, |last| last.elapsed));
@@ -194,6 +199,7 @@ impl Player {
             let wall = passed.ok().and_then(|passed| last.wall.checked_add(passed).ok());
             let now = Now { elapsed: at, wall: wall.unwrap_or(until.wall) };
             self.told = Some(due);
+            self.deadlines_left -= 1;
             self.last = Some(now);
             self.tell(Input::Deadline, now);
         }
@@ -288,6 +294,10 @@ impl Player {
         });
         let is_audit = decision.reason == Reported::AUDIT;
         let acts = imagined && is_audit;
+        if acts && self.stopped.contains(&decision.uid) {
+            // Another image of a job that would have been stopped by then.
+            return;
+        }
         let action = would.filter(|_| is_audit).unwrap_or(decision.action);
         if acts {
             self.account_for(decision.uid, now.elapsed, false);

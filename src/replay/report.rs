@@ -1,11 +1,12 @@
 //! `--html`: one page with everything in it, for a browser without a network.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
 use super::Run;
-use super::compare::{Comparison, difference};
+use super::compare::{Comparison, Totals, difference};
 use super::played::Decided;
 use crate::classify::shown::plain;
 use crate::explain::words::span;
@@ -234,8 +235,10 @@ fn side_by_side(comparison: &Comparison, names: &[String; 2], page: &mut String)
         first.later_started,
         second.later_started
     );
-    for (resource, held) in &first.held {
-        let other = second.held.get(resource).unwrap_or(&0.0);
+    let resources: BTreeSet<&String> = first.held.keys().chain(second.held.keys()).collect();
+    for resource in resources {
+        let of = |totals: &Totals| totals.held.get(resource).copied().unwrap_or_default();
+        let (held, other) = (of(first), of(second));
         add!(
             page,
             "<tr><th>{}-seconds held by stuck pulls</th><td>{held:.0}</td><td>{other:.0}</td><td></td></tr>",

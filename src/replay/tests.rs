@@ -214,7 +214,7 @@ async fn other_policies_decide_what_they_would_have_done() {
     let acts = run.played.decisions.iter().filter(|decided| decided.acts);
     let acts: Vec<(&str, &str)> =
         acts.map(|decided| (decided.action, decided.policy.as_str())).collect();
-    assert_eq!(acts.len(), 27, "nine jobs with three images: {:?}", run.played);
+    assert_eq!(acts.len(), 9, "each job once, whichever image fails: {:?}", run.played);
     assert!(acts.iter().all(|act| *act == ("RequeueJob", "new")), "{acts:?}");
     let run = &replayed(&folder.files(), &policy("Unauthorized"))[0];
     assert!(run.played.decisions.iter().all(|decided| !decided.acts), "no rule lists the cause");

@@ -93,7 +93,8 @@ fn options() -> serde_saphyr::Options {
 fn refused(error: &serde_saphyr::Error) -> (Position, String) {
     let at = error.location().map_or(Position::START, Position::from);
     let problem = error.render_with_formatter(&UserMessageFormatter);
-    if problem.contains("limits breached") {
+    let breached = ["limits breached", "budget breached", "too large or too complex"];
+    if breached.iter().any(|words| problem.contains(words)) {
         let problem = format!(
             "has more than {DEEPEST} levels, {MOST_DOCUMENTS} documents, {MOST_VALUES} values or \
              {REPEATED} repeated ones: no file of policies does"

@@ -1,8 +1,10 @@
 //! Tables as kubectl writes them, that fit the terminal.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use crate::classify::shown::plain;
 use crate::terminal::{Screen, Tone};
 
 /// Between two columns.
@@ -19,7 +21,7 @@ pub enum Fit {
     Whole,
 }
 
-/// Heads and rows, all harmless.
+/// Heads and rows.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     heads: Vec<String>,
@@ -32,9 +34,13 @@ impl Table {
         Self { heads: heads.iter().map(|head| (*head).to_owned()).collect(), rows: Vec::new() }
     }
 
-    /// Adds a row: a text for each head.
+    /// Adds a row: a text for each head. What a terminal would obey is spelled out.
     pub fn row(&mut self, row: Vec<String>) {
-        self.rows.push(row);
+        let harmless = |text: String| match plain(&text) {
+            Cow::Owned(plain) => plain,
+            Cow::Borrowed(_) => text,
+        };
+        self.rows.push(row.into_iter().map(harmless).collect());
     }
 
     /// Whether it has no row.

@@ -220,8 +220,8 @@ fn page(
             .map_err(Error::Output)?;
     }
     for gap in gaps {
-        writeln!(out, "not known: {}: what is missing is {}", gap.unknown, gap.missing)
-            .map_err(Error::Output)?;
+        let text = format!("not known: {}: what is missing is {}", gap.unknown, gap.missing);
+        writeln!(out, "{}", plain(&text)).map_err(Error::Output)?;
     }
     Ok(())
 }

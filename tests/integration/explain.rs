@@ -4,6 +4,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use libtest_mimic::Failed;
+use serde_json::json;
+
 use crate::Outcome;
 
 /// A test: its sentence as a name, and the check.
@@ -14,6 +17,7 @@ pub(crate) const ALL: &[Test] = &[
     ("the_transcripts_of_the_documentation_are_what_is_printed", transcripts),
     ("the_exit_code_is_the_answer_and_1_is_none", exit_codes),
     ("what_is_no_terminal_gets_no_escape_sequence", no_escapes),
+    ("what_files_say_is_neither_obeyed_by_a_terminal_nor_by_a_shell", hostile),
     ("json_and_yaml_are_one_value", data),
     ("what_cannot_be_read_is_named_with_what_to_do", unreadable),
     ("the_help_of_each_command_has_examples", help),
@@ -91,6 +95,60 @@ fn no_escapes() -> Outcome {
     Ok(())
 }
 
+/// Names, rules and messages of a file are anybody's.
+fn hostile() -> Outcome {
+    let evil = "x'; rm -rf ~\u{1b}[31m\u{202e}\u{9b}";
+    let uid = "00000000-0000-0000-0000-00000000000a";
+    let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": evil, "uid": uid, "controller": true});
+    let failing = json!({"reason": "ErrImagePull", "message": format!("failed to resolve reference \"r.io/a:1\": r.io/a:1: not found {evil}")});
+    let all = json!([
+        {"kind": "Job", "apiVersion": "batch/v1", "metadata": {"name": evil, "namespace": evil, "uid": uid}},
+        {"kind": "Pod", "metadata": {"name": evil, "namespace": evil, "ownerReferences": [owner],
+            "uid": "00000000-0000-0000-0000-00000000000b", "creationTimestamp": "2026-11-24T08:00:00Z"},
+            "spec": {"nodeName": "n", "containers": [{"name": evil, "image": "r.io/a:1"}]},
+            "status": {"phase": "Pending", "containerStatuses": [
+                {"name": evil, "state": {"waiting": failing}}]}},
+        {"kind": "ImagePullPolicy", "metadata": {"name": evil, "namespace": evil, "uid": "00000000-0000-0000-0000-00000000000c"},
+            "spec": {"mode": "Enforce", "queues": [{"kind": "NoQueue"}],
+                     "rules": [{"name": evil, "causes": ["NotFound"], "action": "SuspendJob",
+                                "threshold": {"failedPulls": 9}}]}},
+    ]);
+    for arguments in [
+        &["explain"][..],
+        &["explain", "-o", "yaml"],
+        &["explain", "-o", "json"],
+        &["status"],
+        &["status", "-o", "wide"],
+        &["status", "-o", "yaml"],
+    ] {
+        let (_, said, wrong) =
+            given(&[arguments, &["-f", "-"]].concat(), all.to_string().as_bytes())?;
+        if said.contains(['\u{1b}', '\u{202e}', '\u{9b}']) || !said.contains("rm -rf") {
+            return Err(format!("{arguments:?}: {said:?}{wrong:?}").into());
+        }
+        // As a shell reads it: one word.
+        let word = r"dislodge ignore 'x'\''; rm -rf ~";
+        if *arguments == ["explain"] && !said.contains(word) {
+            return Err(format!("{word} is not in {said}").into());
+        }
+    }
+    Ok(())
+}
+
+/// The exit code, standard output and standard error of a command that is given something to read.
+fn given(arguments: &[&str], stdin: &[u8]) -> Result<(Option<i32>, String, String), Failed> {
+    let mut child = dislodge(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut pipe) = child.stdin.take() {
+        pipe.write_all(stdin)?;
+    }
+    let output = child.wait_with_output()?;
+    Ok((output.status.code(), out(&output), err(&output)))
+}
+
 fn data() -> Outcome {
     for (command, pointer, expected) in [
         (&["explain", "-f", "dump.yaml", "job/train"][..], "/state", "Stuck"),
@@ -120,18 +178,9 @@ fn unreadable() -> Outcome {
         ),
         (b"", "kubectl get"),
     ] {
-        let mut child = dislodge(&["explain", "-f", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        if let Some(mut pipe) = child.stdin.take() {
-            pipe.write_all(stdin)?;
-        }
-        let output = child.wait_with_output()?;
-        let told = err(&output);
-        if output.status.code() != Some(1) || !told.contains(says) || told.contains('\u{1b}') {
-            return Err(format!("{says:?} is not in {told:?} ({:?})", output.status).into());
+        let (code, _, told) = given(&["explain", "-f", "-"], stdin)?;
+        if code != Some(1) || !told.contains(says) || told.contains('\u{1b}') {
+            return Err(format!("{says:?} is not in {told:?} ({code:?})").into());
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ pub(crate) const ALL: &[Test] = &[
     ("a_recording_that_was_cut_anywhere_is_read_up_to_there", cut),
     ("a_recording_with_any_byte_changed_is_answered", changed),
     ("a_line_that_cannot_be_is_named", lines),
+    ("files_that_were_put_together_or_given_twice_are_not_played_as_something_else", twice),
     ("what_unpacks_to_much_more_ends_in_bounded_memory", bombs),
     ("no_escape_sequence_of_a_recording_is_shown_in_any_form", escape_sequences),
     ("policies_that_cannot_be_meant_are_refused", policies),
@@ -167,6 +168,28 @@ fn changed() -> Outcome {
         }
     }
     Ok(())
+}
+
+fn twice() -> Outcome {
+    let whole = fs::read(RECORDING)?;
+    let both = [packed(&whole)?, packed(&whole)?].concat();
+    replay(&["-"], &both)?.is(1, &[], &["something follows the end of the recording"])?;
+    let said = replay(&[RECORDING, RECORDING], b"")?;
+    said.is(1, &[], &["are the same part of one recording: give it once"])?;
+    // A pipe can be read once.
+    let pipe = std::env::temp_dir().join(format!("dislodge-pipe-{}", std::process::id()));
+    let name = pipe.to_string_lossy().into_owned();
+    if !std::process::Command::new("mkfifo").arg(&pipe).status()?.success() {
+        return Err("mkfifo failed".into());
+    }
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, whole)
+    });
+    let said = replay(&[&name], b"");
+    fs::remove_file(&pipe)?;
+    writer.join().map_err(|_| "the writer panicked")??;
+    said?.is(0, &["2 decisions"], &[])
 }
 
 fn lines() -> Outcome {

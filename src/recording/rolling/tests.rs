@@ -88,7 +88,7 @@ async fn the_oldest_files_go_and_the_rest_stays_within_the_bound() {
     assert_eq!(files.last().unwrap().0, "notes.txt");
     let (ours, bytes) = (files.len() - 1, files.iter().map(|(_, bytes)| bytes).sum::<u64>());
     assert!(!files[0].0.ends_with("-000000.jsonl.gz"), "{files:?}");
-    assert!((3..=9).contains(&ours) && bytes <= 300 << 10, "{files:?}");
+    assert!((3..=9).contains(&ours) && bytes <= 256 << 10, "{files:?}");
 }
 
 #[tokio::test]
