@@ -1,5 +1,7 @@
 //! What is typed: commands, flags and the environment variables behind them.
 
+#[cfg(test)]
+mod documented;
 mod lint;
 
 use std::ffi::OsString;
