@@ -27,7 +27,7 @@ demo-cluster: ## the same on etcd, Kubernetes and Kueue, all on loopback (KEEP=1
 	$(CARGO) build --locked --bin dislodge --example demo-cluster
 	$(CARGO) run --locked --example demo-cluster
 
-test: ## every test, the real control plane included (needs Go)
+test: ## every test, the real control plane included (needs Go and Python)
 	$(CARGO) test --locked
 
 test-fast: ## every test that needs no Go

@@ -3,14 +3,21 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The name of all objects. Cut so that the longest ending (-policy-editor) still fits a name of 63. */}}
+{{/* A text as the name of any object: a Service's begins with a letter and has no dots. Cut so that the longest ending
+(-policy-editor) still fits a name of 63. */}}
+{{- define "dislodge.asName" -}}
+{{- $name := regexReplaceAll "[^a-z0-9]" (lower .) "-" | trimAll "-" | default "dislodge" }}
+{{- regexReplaceAll "^([0-9])" $name "r${1}" | trunc 48 | trimAll "-" }}
+{{- end }}
+
+{{/* The name of all objects. */}}
 {{- define "dislodge.fullname" -}}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" }}
+{{- include "dislodge.asName" .Values.fullnameOverride }}
 {{- else if contains (include "dislodge.name" .) .Release.Name }}
-{{- .Release.Name | trunc 48 | trimSuffix "-" }}
+{{- include "dislodge.asName" .Release.Name }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name (include "dislodge.name" .) | trunc 48 | trimSuffix "-" }}
+{{- printf "%s-%s" .Release.Name (include "dislodge.name" .) | include "dislodge.asName" }}
 {{- end }}
 {{- end }}
 
@@ -25,19 +32,18 @@
 
 {{/* By which Services and the like find the Pods. */}}
 {{- define "dislodge.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "dislodge.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "dislodge.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
+{{/* The labels of all objects; those of the chart go before what the values say. */}}
 {{- define "dislodge.labels" -}}
-{{ include "dislodge.selectorLabels" . }}
-app.kubernetes.io/part-of: dislodge
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $labels := include "dislodge.selectorLabels" . | fromYaml }}
+{{- $_ := set $labels "app.kubernetes.io/part-of" "dislodge" }}
+{{- $_ := set $labels "app.kubernetes.io/version" .Chart.AppVersion }}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service }}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") }}
+{{- merge $labels .Values.commonLabels | toYaml }}
 {{- end }}
 
 {{- define "dislodge.serviceAccountName" -}}

@@ -86,7 +86,7 @@ const TEMPLATES: [Template; 6] = [
         source: "deploy/base/role.yaml",
         changes: &[],
         condition: |_| ".Values.rbac.create".to_owned(),
-        name: |_| RELEASE.to_owned(),
+        name: |_| RELEASE.replace(" }}", " | quote }}"),
         place: Place::Release,
     },
     Template {
@@ -97,7 +97,7 @@ const TEMPLATES: [Template; 6] = [
             "{{ .Values.metrics.prometheusRule.runbookUrl }}",
         )],
         condition: |_| ".Values.metrics.prometheusRule.enabled".to_owned(),
-        name: |_| RELEASE.to_owned(),
+        name: |_| RELEASE.replace(" }}", " | quote }}"),
         place: Place::Release,
     },
 ];
@@ -172,7 +172,7 @@ impl Template {
 
     fn metadata(&self, text: &mut String, name: &str, scoped: bool) {
         let _infallible = writeln!(text, "metadata:\n  name: {}", (self.name)(name));
-        let place = "  namespace: {{ .Release.Namespace }}\n";
+        let place = "  namespace: {{ .Release.Namespace | quote }}\n";
         match self.place {
             Place::Release => text.push_str(place),
             Place::Scoped if scoped => {

@@ -7,12 +7,16 @@ mod generated;
 mod gitops;
 mod health;
 mod parity;
+mod random;
 mod references;
 mod release;
 mod render;
 pub(crate) mod rights;
+mod scanned;
+mod schemas;
 mod values;
 
+pub(crate) use self::render::OVERLAYS;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -47,6 +51,9 @@ pub(crate) const RENDERED: &[Test] = &[
     ("every_reference_of_what_is_rendered_resolves", references::of_every_overlay),
     ("every_reference_resolves_whatever_the_release_is_called", references::of_any_release),
     ("values_that_cannot_be_meant_are_refused", parity::wrong_values),
+    ("every_reference_of_a_hundred_random_releases_resolves", references::of_random_releases),
+    ("a_scanner_says_nothing_that_is_not_on_purpose", scanned::of_each_kind),
+    ("every_manifest_is_valid_for_kubernetes_1_32_to_1_37", schemas::of_each_version),
 ];
 
 /// The root of the repository.

@@ -1,9 +1,10 @@
 //! Whether what is rendered holds together: names that one object has of another.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::render::{OVERLAYS, Release, helm, kustomize};
-use super::report;
+use super::random::{self, Drawn};
+use super::render::{OVERLAYS, Release, everything, helm, kustomize};
+use super::{report, root};
 use crate::Outcome;
 
 /// Names of releases, the longest that Helm takes among them, and values that change names.
@@ -36,16 +37,8 @@ pub(super) fn of_every_overlay() -> Outcome {
 
 pub(super) fn of_any_release() -> Outcome {
     let mut wrong = Vec::new();
-    let everything = json!({
-        "metrics": {"serviceMonitor": {"enabled": true}, "podMonitor": {"enabled": true},
-                    "prometheusRule": {"enabled": true}, "grafanaDashboard": {"enabled": true}},
-        "networkPolicy": {"enabled": true},
-        "podDisruptionBudget": {"enabled": true},
-        "podLabels": {"team": "batch"},
-        "commonLabels": {"cost-centre": "7"},
-    });
     for (name, namespace, values) in RELEASES {
-        let mut all = everything.clone();
+        let mut all = everything();
         let values: Value = serde_json::from_str(values)?;
         let has_account = values["serviceAccount"]["create"] != false;
         for (field, value) in values.as_object().into_iter().flatten() {
@@ -54,6 +47,23 @@ pub(super) fn of_any_release() -> Outcome {
         let release = Release { name, namespace, overlay: "", values: &all };
         let found = unresolved(&helm(&release)?, namespace, has_account);
         wrong.extend(found.into_iter().map(|what| format!("release {name}: {what}")));
+    }
+    report(&wrong)
+}
+
+pub(super) fn of_random_releases() -> Outcome {
+    let schema = std::fs::read_to_string(root().join("deploy/chart/values.schema.json"))?;
+    let schema: Value = serde_json::from_str(&schema)?;
+    let mut wrong = Vec::new();
+    for seed in 0..100 {
+        let Drawn { name, namespace, values } = random::release(seed, &schema)?;
+        let has_account = values["serviceAccount"]["create"] != false;
+        let release = Release { name: &name, namespace: &namespace, overlay: "", values: &values };
+        let found = match helm(&release) {
+            Ok(objects) => unresolved(&objects, &namespace, has_account),
+            Err(refused) => vec![refused.message().unwrap_or_default().to_owned()],
+        };
+        wrong.extend(found.iter().map(|what| format!("seed {seed}, release {name}: {what}")));
     }
     report(&wrong)
 }
@@ -72,11 +82,7 @@ fn unresolved(objects: &[Value], namespace: &str, has_account: bool) -> Vec<Stri
     for object in objects {
         let (kind, metadata) = (&object["kind"], &object["metadata"]);
         let what = format!("{} {}", kind.as_str().unwrap_or_default(), metadata["name"]);
-        // The name of a Service is a host's, and the Deployment's the beginning of its Pods'.
-        let most = if kind == "Service" || kind == "Deployment" { 63 } else { 253 };
-        if metadata["name"].as_str().is_none_or(|name| name.is_empty() || name.len() > most) {
-            wrong.push(format!("{what}: the name has more than {most} characters, or none"));
-        }
+        wrong.extend(named(object).err().map(|why| format!("{what}: {why}")));
         let place = &metadata["namespace"];
         if !place.is_null() && place != namespace {
             wrong.push(format!("{what} lies in {place}"));
@@ -100,6 +106,36 @@ fn unresolved(objects: &[Value], namespace: &str, has_account: bool) -> Vec<Stri
     }
     wrong.extend(guard(objects, namespace, account.as_str().unwrap_or_default()).err());
     wrong
+}
+
+/// The name and the labels are such as Kubernetes takes.
+fn named(object: &Value) -> Result<(), String> {
+    let (kind, metadata) = (&object["kind"], &object["metadata"]);
+    // The name of a Service is a host's, and the Deployment's the beginning of its Pods'.
+    let most = if kind == "Service" || kind == "Deployment" { 63 } else { 253 };
+    let name = metadata["name"].as_str().ok_or("the name is no text")?;
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let plain = name.starts_with(letter)
+        && name.ends_with(letter)
+        && name.chars().all(|c| letter(c) || c == '-' || (c == '.' && kind != "Service"));
+    let begins = kind != "Service" || name.starts_with(|c: char| c.is_ascii_lowercase());
+    if !plain || !begins || name.len() > most {
+        return Err(format!("the name cannot be one of at most {most} characters"));
+    }
+    let pods = &object["spec"]["template"]["metadata"];
+    for (key, value) in
+        [metadata, pods].into_iter().filter_map(|m| m["labels"].as_object()).flatten()
+    {
+        let Some(value) = value.as_str() else { return Err(format!("label {key} is {value}")) };
+        if value.len() > 63 || value.starts_with('-') || value.ends_with('-') {
+            return Err(format!("label {key} is {value}"));
+        }
+    }
+    let texts = [metadata, pods].into_iter().filter_map(|m| m["annotations"].as_object()).flatten();
+    match texts.into_iter().find(|(_, value)| !value.is_string()) {
+        Some((key, value)) => Err(format!("annotation {key} is {value}")),
+        None => Ok(()),
+    }
 }
 
 /// Whatever selects Pods selects ours.

@@ -6,12 +6,12 @@ use std::process::Command;
 
 use dislodge_testbed::tools;
 use libtest_mimic::Failed;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::root;
 
 /// The overlays, each with the namespace that it is installed in; the empty name is the base.
-pub(super) const OVERLAYS: [(&str, &str); 7] = [
+pub(crate) const OVERLAYS: [(&str, &str); 7] = [
     ("", "dislodge-system"),
     ("audit-only", "dislodge-system"),
     ("one-namespace", "team-a"),
@@ -23,12 +23,28 @@ pub(super) const OVERLAYS: [(&str, &str); 7] = [
 
 /// What `kubectl kustomize` gives for the base (the empty name) or an overlay.
 pub(super) fn kustomize(overlay: &str) -> Result<Vec<Value>, Failed> {
-    let folder = match overlay {
-        "" => root().join("deploy/base"),
-        overlay => root().join("deploy/overlays").join(overlay),
-    };
+    match overlay {
+        "" => folder("deploy/base"),
+        overlay => folder(&format!("deploy/overlays/{overlay}")),
+    }
+}
+
+/// What `kubectl kustomize` gives for a folder.
+pub(super) fn folder(folder: &str) -> Result<Vec<Value>, Failed> {
     let kubectl = tokio::runtime::Runtime::new()?.block_on(tools::kubectl())?;
-    run(kubectl.as_os_str(), ["kustomize".as_ref(), folder.as_os_str()])
+    run(kubectl.as_os_str(), ["kustomize".as_ref(), root().join(folder).as_os_str()])
+}
+
+/// Values with which the chart has every object that it can have.
+pub(super) fn everything() -> Value {
+    json!({
+        "metrics": {"serviceMonitor": {"enabled": true}, "podMonitor": {"enabled": true},
+                    "prometheusRule": {"enabled": true}, "grafanaDashboard": {"enabled": true}},
+        "networkPolicy": {"enabled": true},
+        "podDisruptionBudget": {"enabled": true},
+        "podLabels": {"team": "batch"},
+        "commonLabels": {"cost-centre": "7"},
+    })
 }
 
 /// A release to be rendered.

@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use dislodge_testbed::Result;
 use dislodge_testbed::tools::{self, Tools};
+use dislodge_testbed::{Result, python};
 
 fn main() -> std::process::ExitCode {
     let outcome = tokio::runtime::Runtime::new().map(|runtime| runtime.block_on(run()));
@@ -24,6 +24,8 @@ async fn run() -> Result<()> {
     let kubectl = tools.kubectl().await?;
     let helm = tools::helm().await?;
     let promtool = tools::promtool().await?;
+    let kubernetes_validate = python::kubernetes_validate().await?;
+    let checkov = python::checkov().await?;
     for program in [
         &tools.etcd,
         &tools.apiserver,
@@ -33,6 +35,8 @@ async fn run() -> Result<()> {
         &kubectl,
         &helm,
         &promtool,
+        &kubernetes_validate,
+        &checkov,
     ] {
         say(&program.display().to_string());
     }

@@ -28,6 +28,7 @@ pub mod probe;
 pub mod process;
 pub mod product;
 mod progress;
+pub mod python;
 pub mod queues;
 pub mod restart;
 pub mod supervise;

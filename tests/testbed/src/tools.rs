@@ -168,7 +168,7 @@ async fn ensured(tool: &Tool, why: &str) -> Result<PathBuf> {
 }
 
 /// Where finished things are kept.
-fn cache_folder() -> Result<PathBuf> {
+pub(crate) fn cache_folder() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(folder) = variable("DISLODGE_TOOLS_CACHE") {
         return Ok(folder.into());
@@ -242,7 +242,7 @@ async fn build(tool: &Tool, path: &Path, which: &str) -> Result<()> {
 }
 
 /// Waits until no other run builds the same.
-async fn take_turn(folder: &Path, name: &str) -> Result<File> {
+pub(crate) async fn take_turn(folder: &Path, name: &str) -> Result<File> {
     let path = folder.join("lock");
     let file = File::create(&path).map_err(Error::file("write", &path))?;
     let started = Instant::now();
