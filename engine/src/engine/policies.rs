@@ -35,6 +35,8 @@ pub(super) struct PolicyState {
     pub(super) writing: Option<Box<ImagePullPolicyStatus>>,
     /// When the last write was given.
     pub(super) wrote: Option<Duration>,
+    /// When the status was composed last, for a write or not.
+    pub(super) composed: Option<Duration>,
     /// Its budget at work.
     pub(super) slots: Slots,
     /// What only the status keeps.
@@ -104,6 +106,7 @@ impl Engine {
                     written: policy.status.clone(),
                     writing: None,
                     wrote: None,
+                    composed: None,
                     slots: Slots::default(),
                     counters: Counters::read(&policy.status),
                     checkpoint: policy.status.failing.clone(),

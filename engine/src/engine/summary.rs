@@ -1,5 +1,6 @@
 //! A policy's status, composed from what is known, and when it is worth a write.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,7 +34,19 @@ impl Engine {
         if state.writing.is_some() || state.slots.under_way.is_some() {
             return; // the outcome brings us back
         }
+        // Every case is asked: a flood of them is not gone through for each that changes, or what happens in other
+        // namespaces would wait for it.
+        let cases = self.shown_by.get(key).map_or(0, BTreeSet::len);
+        let again = state.composed.map_or(now.elapsed, |composed| composed + LEAST_PAUSE);
+        if cases > bounds::FAILING && again > now.elapsed {
+            self.wake(again, Due::Policy(key.clone()));
+            return;
+        }
         let status = self.compose(key, state, now);
+        if let Some(state) = self.policy_states.get_mut(key) {
+            state.composed = Some(now.elapsed);
+        }
+        let Some(state) = self.policy_states.get(key) else { return };
         if status == state.written {
             return;
         }

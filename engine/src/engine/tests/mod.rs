@@ -10,6 +10,7 @@ mod braking;
 mod counting;
 mod ending_pods;
 mod failing;
+mod flooding;
 mod kinds;
 mod requeueing;
 #[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
