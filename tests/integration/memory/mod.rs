@@ -7,6 +7,8 @@ mod kubectl;
 mod policies;
 mod program;
 pub(crate) mod script;
+mod secrets;
+mod upgrade;
 
 use std::future::Future;
 
@@ -24,7 +26,11 @@ type Test = (&'static str, fn() -> Outcome);
 /// All tests.
 pub(crate) fn trials() -> Vec<Trial> {
     let named = |(name, test): &Test| Trial::test(format!("memory::{name}"), *test);
-    let mut trials: Vec<Trial> = client::ALL.iter().chain(program::ALL).map(named).collect();
+    let mut trials: Vec<Trial> = [client::ALL, program::ALL, secrets::ALL, upgrade::ALL]
+        .into_iter()
+        .flatten()
+        .map(named)
+        .collect();
     // Where there is no kubectl, they are shown as ignored.
     let missing = !kubectl::is_there();
     trials.extend(kubectl::ALL.iter().map(|test| named(test).with_ignored_flag(missing)));

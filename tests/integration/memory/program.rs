@@ -44,55 +44,63 @@ impl Drop for Folder {
 }
 
 /// The program beside its API server. Dropped, both end.
-struct Running {
-    memory: Memory,
-    process: Process,
+pub(super) struct Running {
+    pub(super) memory: Memory,
+    pub(super) process: Process,
+    /// The port of its metrics.
+    pub(super) metrics: u16,
     _listening: Listening,
     folder: Folder,
 }
 
 impl Running {
     /// Starts it, and returns when it is ready.
-    async fn start(name: &str) -> Result<Self, Failed> {
-        Self::start_with(name, |_| Vec::new()).await
+    pub(super) async fn start(name: &str) -> Result<Self, Failed> {
+        Self::on(&memory(wall()), name).await
+    }
+
+    /// The same on an API server that has objects already.
+    pub(super) async fn on(memory: &Memory, name: &str) -> Result<Self, Failed> {
+        Self::on_with(memory, name, |_| Vec::new()).await
     }
 
     /// The same, with more flags.
-    async fn start_with(
+    async fn on_with(
+        memory: &Memory,
         name: &str,
         flags: impl FnOnce(&Folder) -> Vec<String>,
     ) -> Result<Self, Failed> {
         let folder = Folder::new(name)?;
-        let memory: Memory = memory(wall());
         let listening = memory.listen().await?;
         let kubeconfig = folder.file("kubeconfig");
         listening.write_kubeconfig(&kubeconfig)?;
-        let [port] = ports::free()?;
+        let [probes, metrics] = ports::free()?;
         let program = Program::new("dislodge", env!("CARGO_BIN_EXE_dislodge"), &folder.0)
             .arguments(["controller", "--lease-namespace", "default", "--identity", "a"])
-            .arguments(["--probe-address".to_owned(), format!("127.0.0.1:{port}")])
-            .arguments(["--metrics-address", "off"])
+            .arguments(["--probe-address".to_owned(), format!("127.0.0.1:{probes}")])
+            .arguments(["--metrics-address".to_owned(), format!("127.0.0.1:{metrics}")])
             .arguments(flags(&folder))
+            .variable("DISLODGE_LOG_LEVEL", "debug")
             .variable("KUBECONFIG", &kubeconfig);
         let process = Process::start(program).await?;
-        let running = Self { memory, process, _listening: listening, folder };
-        probe::ready(&running.process, port, 60).await?;
+        let running =
+            Self { memory: memory.clone(), process, metrics, _listening: listening, folder };
+        probe::ready(&running.process, probes, 60).await?;
         Ok(running)
     }
 
     /// Asks the API server, as whoever else there is in the cluster.
-    async fn send(&self, method: Method, path: &str, body: Value) -> Result<Value, Failed> {
-        let kind = match method {
-            Method::PATCH => "application/strategic-merge-patch+json",
-            _ => "application/json",
-        };
-        let request = http::Request::builder().method(method).uri(path);
-        let request = request.header("content-type", kind).body(body.to_string().into_bytes())?;
-        Ok(self.memory.client().request(request).await?)
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<Value, Failed> {
+        send(&self.memory, method, path, body).await
     }
 
     /// Waits until an object is as `look` wants it.
-    async fn when(
+    pub(super) async fn when(
         &self,
         path: &str,
         what: &str,
@@ -107,6 +115,26 @@ impl Running {
     }
 }
 
+/// Asks an API server, as whoever there is in the cluster.
+pub(super) async fn send(
+    memory: &Memory,
+    method: Method,
+    path: &str,
+    body: Value,
+) -> Result<Value, Failed> {
+    let kind = if method != Method::PATCH {
+        "application/json"
+    } else if path.starts_with(KUEUE) {
+        // Custom resources take no other patch.
+        "application/merge-patch+json"
+    } else {
+        "application/strategic-merge-patch+json"
+    };
+    let request = http::Request::builder().method(method).uri(path);
+    let request = request.header("content-type", kind).body(body.to_string().into_bytes())?;
+    Ok(memory.client().request(request).await?)
+}
+
 fn becomes_ready() -> Outcome {
     really(async {
         let running = Running::start("memory-ready").await?;
@@ -117,11 +145,12 @@ fn becomes_ready() -> Outcome {
     })
 }
 
-const BATCH: &str = "/apis/batch/v1/namespaces/default/jobs";
-const KUEUE: &str = "/apis/kueue.x-k8s.io/v1beta2";
+pub(super) const BATCH: &str = "/apis/batch/v1/namespaces/default/jobs";
+pub(super) const KUEUE: &str = "/apis/kueue.x-k8s.io/v1beta2";
 const PODS: &str = "/api/v1/namespaces/default/pods";
-const POLICIES: &str = "/apis/dislodge.dev/v1alpha1/namespaces/default/imagepullpolicies";
-const IMAGE: &str = "registry.example/train:1";
+pub(super) const POLICIES: &str =
+    "/apis/dislodge.dev/v1alpha1/namespaces/default/imagepullpolicies";
+pub(super) const IMAGE: &str = "registry.example/train:1";
 
 /// Creates what a person, Kueue and the Job controller create. Returns the uid of the Job.
 async fn admit(running: &Running) -> Outcome {
@@ -186,6 +215,15 @@ async fn waiting(running: &Running, reason: &str, message: &str) -> Outcome {
 
 /// Lets the image fail until the job is held and its owner was told. Returns the hold's id.
 async fn hold(running: &Running) -> Result<Value, Failed> {
+    let missing = format!(
+        "failed to pull and unpack image \"{IMAGE}\": failed to resolve reference \"{IMAGE}\": \
+             {IMAGE}: not found"
+    );
+    hold_after(running, &missing).await
+}
+
+/// The same after this message of the kubelet's.
+pub(super) async fn hold_after(running: &Running, missing: &str) -> Result<Value, Failed> {
     admit(running).await?;
     running
         .when(&format!("{POLICIES}/gpu"), "the policy being looked at", |policy| {
@@ -193,19 +231,15 @@ async fn hold(running: &Running) -> Result<Value, Failed> {
         })
         .await?;
     waiting(running, "ContainerCreating", "").await?;
-    let missing = format!(
-        "failed to pull and unpack image \"{IMAGE}\": failed to resolve reference \"{IMAGE}\": \
-             {IMAGE}: not found"
-    );
     let path = format!("{KUEUE}/namespaces/default/workloads/job-train");
     // A safe moment that a busy machine misses comes again, as with a kubelet.
     let held = until(60, "the hold", async || {
         let again = async {
-            waiting(running, "ErrImagePull", &missing).await?;
+            waiting(running, "ErrImagePull", missing).await?;
             tokio::time::sleep(Duration::from_millis(300)).await;
             let workload = running.send(Method::GET, &path, Value::Null).await?;
             if workload["spec"]["active"] != false {
-                waiting(running, "ImagePullBackOff", &missing).await?;
+                waiting(running, "ImagePullBackOff", missing).await?;
             }
             Ok::<Value, Failed>(workload)
         };
@@ -274,7 +308,7 @@ fn has(text: &str, parts: &[&str]) -> Outcome {
 
 fn records_itself() -> Outcome {
     really(async {
-        let running = Running::start_with("memory-record", |folder| {
+        let running = Running::on_with(&memory(wall()), "memory-record", |folder| {
             vec!["--record".to_owned(), folder.0.to_string_lossy().into_owned()]
         })
         .await?;

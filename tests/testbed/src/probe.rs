@@ -14,15 +14,23 @@ pub fn plain(
     port: u16,
     path: &str,
 ) -> impl FnMut() -> BoxFuture<'static, std::result::Result<(), String>> {
-    let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n");
+    let path = path.to_owned();
     move || {
-        let request = request.clone();
+        let path = path.clone();
         Box::pin(async move {
-            let answer = exchange(port, &request).await.map_err(|error| error.to_string())?;
+            let answer = text(port, &path).await.map_err(|error| error.to_string())?;
             let status = answer.lines().next().unwrap_or_default().to_owned();
             if status.split(' ').nth(1) == Some("200") { Ok(()) } else { Err(status) }
         })
     }
+}
+
+/// What a path answers over plain HTTP on loopback, head and body.
+///
+/// # Errors
+/// When nobody listens.
+pub async fn text(port: u16, path: &str) -> std::io::Result<String> {
+    exchange(port, &format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")).await
 }
 
 /// Waits until `/readyz` of a process says yes.
