@@ -2,20 +2,23 @@
 
 use std::path::Path;
 
+use dislodge_testbed::product::HOME;
 use dislodge_testbed::{Manifests, tools};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use libtest_mimic::Failed;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::actions::check;
 use super::stage::Stage;
 use crate::Outcome;
+use crate::deploy::OVERLAYS;
 
 super::scenarios![
     what_is_applied_is_read_back_and_stays,
+    every_overlay_is_taken_as_kubectl_and_helm_hand_it_over,
     helm_installs_one_release_a_namespace_and_takes_it_away_whole,
 ];
 
@@ -51,6 +54,59 @@ async fn apply_dry(stage: &Stage, object: &DynamicObject) -> Result<DynamicObjec
     Ok(api.patch(name, &params, &Patch::Apply(object)).await?)
 }
 
+/// As in docs/install.md, but that nothing is kept. What an overlay expects to be there already is put there.
+async fn every_overlay_is_taken_as_kubectl_and_helm_hand_it_over(stage: Stage) -> Outcome {
+    let mut there: Vec<Value> = OVERLAYS
+        .iter()
+        .filter(|(_, namespace)| *namespace != HOME)
+        .map(|(_, namespace)| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
+        .collect();
+    there.extend(["ServiceMonitor", "PrometheusRule"].map(foreign));
+    Manifests::from_objects(there).apply(&stage.tenant.client()).await?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let chart = root.join("deploy/chart").display().to_string();
+    let kubectl = stage.world.cluster.tools().kubectl().await?;
+    for (overlay, namespace) in OVERLAYS {
+        let folder =
+            if overlay.is_empty() { "base".to_owned() } else { format!("overlays/{overlay}") };
+        let folder = root.join("deploy").join(folder);
+        let apply =
+            ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--kustomize"];
+        let output = tokio::process::Command::new(&kubectl)
+            .arg("--kubeconfig")
+            .arg(stage.world.cluster.kubeconfig())
+            .args(apply)
+            .arg(&folder)
+            .output()
+            .await?;
+        check(output.status.success(), || {
+            format!("kubectl, {overlay}: {}", String::from_utf8_lossy(&output.stderr))
+        })?;
+        let values = folder.join("values.yaml").display().to_string();
+        let mut install = vec!["install", "try", &chart, "--dry-run=server"];
+        if !overlay.is_empty() {
+            install.extend(["--values", &values]);
+        }
+        // The CRD is there already, and nobody's release.
+        install.extend(["--set", "crds.enabled=false"]);
+        helm(&stage, namespace, &install).await?;
+    }
+    Ok(())
+}
+
+/// The definition of a kind of the Prometheus operator's, as loose as can be.
+fn foreign(kind: &str) -> Value {
+    let singular = kind.to_lowercase();
+    let plural = format!("{singular}s");
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.monitoring.coreos.com")},
+        "spec": {"group": "monitoring.coreos.com", "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": singular},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": schema}}]}})
+}
+
 /// One team's release. No replica: nobody could pull the image here.
 async fn helm_installs_one_release_a_namespace_and_takes_it_away_whole(stage: Stage) -> Outcome {
     const VALUES: [&str; 4] =
@@ -59,14 +115,14 @@ async fn helm_installs_one_release_a_namespace_and_takes_it_away_whole(stage: St
     let chart = chart.display().to_string();
     let mut set: Vec<&str> = vec![&chart];
     set.extend(VALUES.iter().flat_map(|value| ["--set", *value]));
-    helm(&stage, &[&["install", "team"], &set[..]].concat()).await?;
+    helm(&stage, stage.tenant.namespace(), &[&["install", "team"], &set[..]].concat()).await?;
     let deployments = stage.tenant.api::<Deployment>();
     let first = deployments.get("team-dislodge").await?.metadata.generation;
-    helm(&stage, &[&["upgrade", "team"], &set[..]].concat()).await?;
+    helm(&stage, stage.tenant.namespace(), &[&["upgrade", "team"], &set[..]].concat()).await?;
     let second = deployments.get("team-dislodge").await?.metadata.generation;
     check(first == second, || "an upgrade to the same changes the Deployment".to_owned())?;
 
-    helm(&stage, &["uninstall", "team"]).await?;
+    helm(&stage, stage.tenant.namespace(), &["uninstall", "team"]).await?;
     let ours = ListParams::default().labels("app.kubernetes.io/instance=team");
     let roles = stage.tenant.api::<Role>().list(&ours).await?.items.len();
     let cluster_roles: Api<ClusterRole> = Api::all(stage.tenant.client());
@@ -76,10 +132,10 @@ async fn helm_installs_one_release_a_namespace_and_takes_it_away_whole(stage: St
     })
 }
 
-async fn helm(stage: &Stage, arguments: &[&str]) -> Result<(), Failed> {
+async fn helm(stage: &Stage, namespace: &str, arguments: &[&str]) -> Result<(), Failed> {
     let output = tokio::process::Command::new(tools::helm().await?)
         .args(arguments)
-        .args(["--namespace", stage.tenant.namespace(), "--kubeconfig"])
+        .args(["--namespace", namespace, "--kubeconfig"])
         .arg(stage.world.cluster.kubeconfig())
         // What Helm caches and reads of the user's own has no place here.
         .env("HELM_CACHE_HOME", stage.world.cluster.folder().join("helm/cache"))

@@ -69,7 +69,7 @@ pub(super) async fn job_set(
     job_sets(stage).create(&PostParams::default(), &set).await
 }
 
-fn is_held(set: &DynamicObject) -> bool {
+pub(super) fn is_held(set: &DynamicObject) -> bool {
     set.annotations().contains_key(HOLD)
 }
 

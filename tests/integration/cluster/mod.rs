@@ -17,6 +17,7 @@ mod kinds;
 mod leaving;
 mod many;
 mod people;
+mod profiles;
 mod requeues;
 mod restraint;
 mod rights;
@@ -92,6 +93,7 @@ impl Shared {
             ("kinds", kinds::ALL),
             ("leaving", leaving::ALL),
             ("people", people::ALL),
+            ("profiles", profiles::ALL),
             ("requeues", requeues::ALL),
             ("restraint", restraint::ALL),
             ("rights", rights::ALL),

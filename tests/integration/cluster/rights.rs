@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use dislodge_testbed::audit::{Request, granted, used};
-use dislodge_testbed::product::ControllerPlan;
+use dislodge_testbed::product::{Controller, ControllerPlan};
 use dislodge_testbed::queues::is_true;
 use dislodge_testbed::{JobPlan, Manifests, Quota};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::Api;
 use kube::api::{DynamicObject, PostParams};
+use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 use super::actions::{check, ended};
@@ -30,8 +31,16 @@ super::scenarios![
 ];
 
 async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome {
-    stage.policy("gpu", suspend_after(1)).await?;
     let controller = stage.controller().await?;
+    everything(&stage).await?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base");
+    let mut base = Manifests::load(&root, stage.world.cluster.tools()).await?;
+    both_ways(&stage, controller, &bound_rules(base.objects_mut())?).await
+}
+
+/// Gives the controller a reason for everything that the profile Full lets it do.
+pub(super) async fn everything(stage: &Stage) -> Outcome {
+    stage.policy("gpu", suspend_after(1)).await?;
     let stuck = stage.admitted("stuck", &stage.missing()).await?;
     let id = stage.held(&stuck, 60).await?;
     stage.annotate(stage.tenant.client(), &stuck, RESUME, &id).await?;
@@ -45,27 +54,36 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
     let plan = JobPlan::new("deciding", &stage.missing());
     stage.create(&deciding(plan, &json!([ours("FailJob")]))).await?;
     stage.job_when("deciding", 60, "failed", |job| ended(job, "Failed").is_some()).await?;
-    job_set(&stage, None, &[&stage.missing()], json!({})).await?;
-    stage.object_when(job_sets(&stage), "stuck", 60, "failed", failed_by_us).await?;
+    job_set(stage, None, &[&stage.missing()], json!({})).await?;
+    stage.object_when(job_sets(stage), "stuck", 60, "failed", failed_by_us).await?;
     stage.tenant.queue("pods", Quota::slots(1)).await?;
     let mut grouped = suspend_after(1);
     grouped["queues"][0]["name"] = json!("pods");
     grouped["rules"][0]["action"] = json!("FailJob");
     stage.policy("pods", grouped).await?;
-    bare_pod(&stage, ("one", "pods"), &stage.missing(), Some(("alone", 1))).await?;
+    bare_pod(stage, ("one", "pods"), &stage.missing(), Some(("alone", 1))).await?;
     let finished = |workload: &DynamicObject| is_true(workload, "Finished");
     let workloads = stage.tenant.kueue("Workload");
     stage.object_when(workloads, "alone", 60, "finished", finished).await?;
+    Ok(())
+}
+
+/// The rules that the ServiceAccount of `deploy/` gets by these objects.
+pub(super) fn bound_rules(objects: &[Value]) -> Result<Vec<PolicyRule>, Failed> {
+    let rules = crate::deploy::rights::bound(objects);
+    Ok(rules.map(|rule| serde_json::from_value(rule.clone())).collect::<Result<_, _>>()?)
+}
+
+/// What the controller has asked for is what these rules grant, no more and no less, and nothing was refused.
+pub(super) async fn both_ways(
+    stage: &Stage,
+    controller: Controller,
+    rules: &[PolicyRule],
+) -> Outcome {
     // Its Lease is renewed by a patch, and read again after a restart.
     controller.kill().await;
     let controller = controller.restart().await?;
     controller.ready(60).await?;
-
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base");
-    let mut base = Manifests::load(&root, stage.world.cluster.tools()).await?;
-    let rules: Vec<PolicyRule> = crate::deploy::rights::bound(base.objects_mut())
-        .map(|rule| serde_json::from_value(rule.clone()))
-        .collect::<Result<_, _>>()?;
     let log = stage.world.cluster.audit_log().settled(&stage.tenant.client()).await?;
     let requests: Vec<_> =
         log.iter().filter(|r| is_ours(r, controller.account().credential())).collect();
@@ -75,7 +93,7 @@ async fn what_deploy_grants_is_what_the_controller_uses(stage: Stage) -> Outcome
     let text = |rights: BTreeSet<_>| -> BTreeSet<String> {
         rights.iter().map(|right: &dislodge_testbed::audit::Right| right.to_string()).collect()
     };
-    let (granted, used) = (text(granted(&rules)), text(used(requests)));
+    let (granted, used) = (text(granted(rules)), text(used(requests)));
     let unused: Vec<_> = granted.difference(&used).collect();
     let beyond: Vec<_> = used.difference(&granted).collect();
     check(unused.is_empty() && beyond.is_empty(), || {
