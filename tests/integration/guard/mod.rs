@@ -6,6 +6,7 @@
 mod cases;
 mod offline;
 pub(crate) mod online;
+mod versions;
 
 use std::path::Path;
 
@@ -24,6 +25,7 @@ pub(crate) const ALL: &[Test] = &[
     ("every_case_of_the_table_comes_out_as_it_says", every_case),
     ("no_validation_can_be_left_out", no_validation_can_be_left_out),
     ("nobody_else_is_looked_at", nobody_else_is_looked_at),
+    ("it_calls_no_function_that_a_version_lacks", versions::calls_nothing_newer),
 ];
 
 /// The ValidatingAdmissionPolicy as it stands in the file.
