@@ -18,13 +18,16 @@ use std::time::Duration;
 use dislodge_testbed::fleet::{Pending, Plan};
 use dislodge_testbed::supervise;
 
-use self::measure::{Load, Measured};
+use self::measure::{Flooded, Load, Measured};
 use self::report::Report;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Pods of which the stores of kube are measured: at 42 KB each, all of them would need 10 GB.
 const STORED: usize = 15_000;
+
+/// Pods of the cluster of which one namespace floods: enough others that fail meanwhile, for a p99.
+const FLOODED: usize = 60_000;
 
 fn main() -> ExitCode {
     supervise::run_if_asked();
@@ -52,7 +55,7 @@ async fn run() -> Result<(), Failure> {
         failing: 200,
         quiet: Duration::from_secs(setting("FLEET_QUIET", 300)?),
     };
-    let plan = |pods, pending| Plan { pods, pending };
+    let plan = |pods, pending| Plan { pods, pending, flood: 0 };
     say(&format!("{pods} Pods, {} events a second for {} s", load.rate, load.lasts.as_secs()));
     let dislodge = Measured::controller(plan(pods, Pending::Tenth), load).await?;
     say(&format!("a tenth pending: {}, then {}", dislodge.first, dislodge.again));
@@ -60,7 +63,8 @@ async fn run() -> Result<(), Failure> {
     say(&format!("all pending: {}, then {}", pending.first, pending.again));
     let echo = Measured::other("echo", plan(pods, Pending::Tenth), load).await?;
     let store = Measured::other("store", plan(STORED.min(pods), Pending::Tenth), load).await?;
-    let report = Report { pods, load, dislodge, pending, echo, store };
+    let flooded = Flooded::measure(pods.clamp(15_000, FLOODED)).await?;
+    let report = Report { pods, load, dislodge, pending, echo, store, flooded };
     say(&report.to_string());
     report.broken().map_or(Ok(()), |broken| Err(broken.into()))
 }

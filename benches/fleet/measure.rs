@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dislodge::clock::Clock;
-use dislodge_testbed::fleet::{Asked, Churn, Churned, Fleet, Plan};
+use dislodge_testbed::fleet::{Asked, Churn, Churned, Fleet, Pending, Plan};
 use dislodge_testbed::usage::Usage;
 use dislodge_testbed::{Process, Program, ports, probe};
 use tokio::time::Instant;
@@ -86,17 +86,7 @@ struct Running {
 impl Measured {
     /// Dislodge itself.
     pub(crate) async fn controller(plan: Plan, load: Load) -> Result<Self, Failure> {
-        let [port] = ports::free()?;
-        let running = Running::start("dislodge", plan, |program, kubeconfig, _| {
-            program
-                .arguments(["controller", "--lease-namespace", "default", "--identity", "a"])
-                .arguments(["--log-format", "json", "--metrics-address", "off"])
-                .arguments(["--probe-address".to_owned(), format!("127.0.0.1:{port}")])
-                .variable("KUBECONFIG", kubeconfig)
-        })
-        .await?;
-        probe::ready(&running.process, port, 300).await?;
-        running.measure(plan, load).await
+        Running::controller(plan).await?.measure(plan, load).await
     }
 
     /// One of the programs that it is compared with: this very one, in another role.
@@ -109,7 +99,57 @@ impl Measured {
     }
 }
 
+/// How long Jobs of other namespaces wait for their stop, by the server, sorted: before a namespace floods with
+/// [`FLOOD`] Jobs that fail, and meanwhile.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flooded {
+    pub(crate) before: Vec<Duration>,
+    pub(crate) meanwhile: Vec<Duration>,
+}
+
+/// Jobs that fail within a second.
+pub(crate) const FLOOD: usize = 2000;
+
+impl Flooded {
+    /// Measures it in a cluster of so many Pods, at 500 events a second.
+    pub(crate) async fn measure(pods: usize) -> Result<Self, Failure> {
+        let plan = Plan { pods, pending: Pending::Tenth, flood: FLOOD };
+        let running = Running::controller(plan).await?;
+        running.listed().await?;
+        tokio::time::sleep(SETTLE).await;
+        let failing = running.fleet.ready_to_fail() / 2;
+        let churn = Churn { rate: 500, lasts: Duration::from_secs(20), failing, flood: false };
+        running.fleet.churn(churn, 0).await;
+        tokio::time::sleep(SETTLE).await;
+        let mut before = running.fleet.reactions();
+        running.fleet.churn(Churn { flood: true, ..churn }, failing).await;
+        tokio::time::sleep(SETTLE).await;
+        let mut meanwhile = running.fleet.reactions().split_off(before.len());
+        before.sort();
+        meanwhile.sort();
+        running.process.terminate(Duration::from_secs(10)).await?;
+        // Left over where it cannot be removed; nothing depends on it.
+        let _left = std::fs::remove_dir_all(&running.folder);
+        Ok(Self { before, meanwhile })
+    }
+}
+
 impl Running {
+    /// Dislodge itself, ready.
+    async fn controller(plan: Plan) -> Result<Self, Failure> {
+        let [port] = ports::free()?;
+        let running = Self::start("dislodge", plan, |program, kubeconfig, _| {
+            program
+                .arguments(["controller", "--lease-namespace", "default", "--identity", "a"])
+                .arguments(["--log-format", "json", "--metrics-address", "off"])
+                .arguments(["--probe-address".to_owned(), format!("127.0.0.1:{port}")])
+                .variable("KUBECONFIG", kubeconfig)
+        })
+        .await?;
+        probe::ready(&running.process, port, 300).await?;
+        Ok(running)
+    }
+
     async fn start(
         name: &'static str,
         plan: Plan,
@@ -139,7 +179,8 @@ impl Running {
         measured.first = self.listing(Duration::ZERO, self.began).await?;
 
         let (before, processor) = (self.fleet.asked().len(), self.usage.processor()?);
-        let churn = Churn { rate: load.rate, lasts: load.lasts, failing: load.failing };
+        let (rate, lasts, failing) = (load.rate, load.lasts, load.failing);
+        let churn = Churn { rate, lasts, failing, flood: false };
         measured.churned = self.fleet.churn(churn, 0).await;
         measured.processor = self.usage.processor()?.saturating_sub(processor);
         tokio::time::sleep(SETTLE).await;
@@ -154,7 +195,7 @@ impl Running {
         measured.again = self.listing(processor, began).await?;
 
         let before = self.fleet.asked().len();
-        let nothing = Churn { rate: 0, lasts: load.quiet, failing: 0 };
+        let nothing = Churn { rate: 0, lasts: load.quiet, failing: 0, flood: false };
         self.fleet.churn(nothing, 0).await;
         measured.quiet = self.fleet.asked().split_off(before);
         measured.quiet.retain(Asked::writes);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dislodge_testbed::fleet::{Asked, PODS_PER_JOB};
 
-use super::measure::{Load, Measured};
+use super::measure::{FLOOD, Flooded, Load, Measured};
 
 /// Everything that was measured.
 pub(crate) struct Report {
@@ -19,6 +19,7 @@ pub(crate) struct Report {
     pub(crate) pending: Measured,
     pub(crate) echo: Measured,
     pub(crate) store: Measured,
+    pub(crate) flooded: Flooded,
 }
 
 /// One line: what, the figure with its unit, and the goal.
@@ -43,6 +44,8 @@ impl fmt::Display for Report {
         self.size().iter().try_for_each(|line| write!(f, "{line}"))?;
         self.pace().iter().try_for_each(|line| write!(f, "{line}"))?;
         self.requests().iter().try_for_each(|line| write!(f, "{line}"))?;
+        writeln!(f, "\nJobs of other namespaces, while one floods with {FLOOD} that fail:")?;
+        self.flood().iter().try_for_each(|line| write!(f, "{line}"))?;
         writeln!(f, "\na client that only echoes, same server, same events:")?;
         self.echoed().iter().try_for_each(|line| write!(f, "{line}"))?;
         let stored = self.stored();
@@ -114,6 +117,19 @@ impl Report {
         ]
     }
 
+    fn flood(&self) -> [Line<'static>; 5] {
+        let [before, meanwhile] =
+            [&self.flooded.before, &self.flooded.meanwhile].map(|times| millis(times));
+        let ratio = percentile(&meanwhile, 99) / percentile(&before, 99);
+        [
+            Line("of these, before and meanwhile", before.len() as f64, "", None),
+            Line("event to patch by the server, p99, before", percentile(&before, 99), "ms", None),
+            Line("event to patch by the server, p99", percentile(&meanwhile, 99), "ms", None),
+            Line("how many times as long", ratio, "", Some(2.0)),
+            Line("stops that did not come", missing(&before, &meanwhile), "", Some(0.0)),
+        ]
+    }
+
     fn echoed(&self) -> [Line<'static>; 3] {
         let seen = millis(&self.echo.reactions);
         [
@@ -169,6 +185,11 @@ impl Report {
         let write = of.quiet.first()?;
         Some(format!("{} {} although nothing had happened", write.method, write.path))
     }
+}
+
+/// How many fewer there are.
+fn missing(before: &[f64], meanwhile: &[f64]) -> f64 {
+    before.len().saturating_sub(meanwhile.len()) as f64
 }
 
 fn mib(kib: u64) -> f64 {

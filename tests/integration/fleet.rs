@@ -32,7 +32,7 @@ const SETTLE: Duration = Duration::from_secs(15);
 fn ten_thousand_pods() -> Outcome {
     really(async {
         let folder = Folder::new("fleet")?;
-        let fleet = Fleet::new(Plan { pods: PODS, pending: Pending::Tenth }, wall())?;
+        let fleet = Fleet::new(Plan { pods: PODS, pending: Pending::Tenth, flood: 0 }, wall())?;
         let listening = fleet.listen().await?;
         let kubeconfig = folder.file("kubeconfig");
         listening.write_kubeconfig(&kubeconfig)?;
@@ -48,7 +48,8 @@ fn ten_thousand_pods() -> Outcome {
         tokio::time::sleep(SETTLE).await;
 
         let before = fleet.asked().len();
-        let churn = Churn { rate: 500, lasts: Duration::from_secs(10), failing: FAILING };
+        let churn =
+            Churn { rate: 500, lasts: Duration::from_secs(10), failing: FAILING, flood: false };
         fleet.churn(churn, 0).await;
         tokio::time::sleep(SETTLE).await;
         let asked = fleet.asked().split_off(before);

@@ -44,6 +44,8 @@ pub struct Plan {
     pub pods: usize,
     /// How many of them wait for an image.
     pub pending: Pending,
+    /// So many Jobs, the first ones, all lie in the first namespace, and stand ready to fail.
+    pub flood: usize,
 }
 
 /// How many Pods wait for an image.
@@ -152,6 +154,13 @@ impl Fleet {
         self.0.formula.count(Kind::Job)
     }
 
+    /// How many Jobs stand ready to fail, those that flood a namespace left out.
+    pub fn ready_to_fail(&self) -> usize {
+        let formula = &self.0.formula;
+        let ready = |job: &usize| formula.is_ready_to_fail(*job) && !formula.is_flooding(*job);
+        (0..self.jobs()).filter(ready).count()
+    }
+
     /// Whether somebody watches each kind: all has been listed.
     pub fn is_watched(&self) -> bool {
         let state = self.state();
@@ -165,7 +174,8 @@ impl Fleet {
         self.state().asked.clone()
     }
 
-    /// How long after the deciding failed pull was sent each stop of a Job was received.
+    /// How long after the deciding failed pull was sent each stop of a Job was received. Jobs that flood a namespace are
+    /// left out.
     pub fn reactions(&self) -> Vec<Duration> {
         self.state().reactions.clone()
     }
@@ -208,13 +218,15 @@ impl Fleet {
                 json!({"name": name, "causes": [cause], "threshold": {"failedPulls": pulls},
                     "action": action, "runningPeers": "Stop"})
             };
+            // Where a flood comes, the budget is the default one.
+            let actions = if number == 0 && self.0.formula.is_flooding(0) { 20 } else { 10_000 };
             self.create(
                 &policies,
                 json!({"kind": "ImagePullPolicy", "metadata": {"name": "default"}, "spec": {"mode": "Enforce",
                     "queues": [{"kind": "LocalQueue", "name": "gpu"}],
                     "rules": [rule("missing", "NotFound", THRESHOLD, "SuspendJob"),
                         rule("credentials", "MissingOrDenied", 5, "SuspendJob")],
-                    "budget": {"actions": 10_000, "windowSeconds": 600}}}),
+                    "budget": {"actions": actions, "windowSeconds": 600}}}),
             )?;
             // The CRD gives each policy an empty status, which is written into.
             self.ask(Request {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::formula::{Formula, Kind, Status, mix};
+use super::formula::{Kind, Status, mix};
 use super::{Fleet, PODS_PER_JOB};
 
 /// Events are sent together that fall due within so long.
@@ -34,6 +34,8 @@ pub struct Churn {
     pub lasts: Duration,
     /// Jobs whose first Pod fails twice, spread over that time.
     pub failing: usize,
+    /// Whether the Jobs of the flood do so as well: all within a second, a quarter of that time after the beginning.
+    pub flood: bool,
 }
 
 /// What has happened.
@@ -96,22 +98,15 @@ impl Fleet {
 
     /// What the Pods of the Jobs that fail are to say.
     fn stories(&self, plan: Churn, first: usize, began: Instant) -> Vec<Due> {
-        let ready = (0..self.jobs()).filter(|job| Formula::is_ready_to_fail(*job));
-        let jobs: Vec<usize> = ready.skip(first).take(plan.failing).collect();
+        let formula = &self.0.formula;
+        let (flood, others): (Vec<usize>, Vec<usize>) = (0..self.jobs())
+            .filter(|job| formula.is_ready_to_fail(*job))
+            .partition(|job| formula.is_flooding(*job));
+        let jobs: Vec<usize> = others.into_iter().skip(first).take(plan.failing).collect();
         let story = Duration::from_millis(STORY[3].0);
-        let mut due = Vec::new();
-        for (number, job) in (0_u32..).zip(&jobs) {
-            let of = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-            let start = began + plan.lasts.saturating_sub(story) * number / of;
-            for (place, (after, status)) in STORY.into_iter().enumerate() {
-                let at = start + Duration::from_millis(after);
-                due.push(Due {
-                    at,
-                    pod: job * PODS_PER_JOB,
-                    status,
-                    decides: place == STORY.len() - 1,
-                });
-            }
+        let mut due = spread(&jobs, began, plan.lasts.saturating_sub(story));
+        if plan.flood {
+            due.extend(spread(&flood, began + plan.lasts / 4, Duration::from_secs(1)));
         }
         due
     }
@@ -160,7 +155,7 @@ impl Fleet {
             return 2;
         }
         // What a Job that fails says is the story's.
-        if kind == Kind::Pod && Formula::is_ready_to_fail(at.1 / PODS_PER_JOB) {
+        if kind == Kind::Pod && self.0.formula.is_ready_to_fail(at.1 / PODS_PER_JOB) {
             return 0;
         }
         Self::touch(&mut state, at, now);
@@ -181,4 +176,21 @@ impl Fleet {
             );
         }
     }
+}
+
+/// What the first Pods of these Jobs say, one Job after the other within so long.
+fn spread(jobs: &[usize], from: Instant, within: Duration) -> Vec<Due> {
+    let of = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+    let starts = (0_u32..).zip(jobs).map(|(number, job)| (job, from + within * number / of));
+    let last = STORY.len() - 1;
+    starts
+        .flat_map(|(job, start)| {
+            STORY.into_iter().enumerate().map(move |(place, (after, status))| Due {
+                at: start + Duration::from_millis(after),
+                pod: job * PODS_PER_JOB,
+                status,
+                decides: place == last,
+            })
+        })
+        .collect()
 }

@@ -147,15 +147,24 @@ impl Formula {
         self.count(Kind::Job).div_ceil(JOBS_PER_NAMESPACE)
     }
 
+    /// Whether a Job is one of those that flood the first namespace.
+    pub(super) const fn is_flooding(&self, job: usize) -> bool {
+        job < self.plan.flood
+    }
+
     /// Whether a Job stands ready to fail: its Pods are creating their containers.
-    pub(super) const fn is_ready_to_fail(job: usize) -> bool {
-        job % 100 == 3
+    pub(super) const fn is_ready_to_fail(&self, job: usize) -> bool {
+        self.is_flooding(job) || job % 100 == 3
+    }
+
+    const fn namespace_of(&self, job: usize) -> usize {
+        if self.is_flooding(job) { 0 } else { job / JOBS_PER_NAMESPACE }
     }
 
     /// What the kubelet says of a Pod to begin with.
     pub(super) fn status(&self, pod: usize) -> Status {
         let job = pod / PODS_PER_JOB;
-        if Self::is_ready_to_fail(job) {
+        if self.is_ready_to_fail(job) {
             Status::Creating
         } else if self.plan.pending == Pending::All || job % 10 == 3 {
             Status::Denied
@@ -169,14 +178,14 @@ impl Formula {
         let job = if kind == Kind::Pod { index / PODS_PER_JOB } else { index };
         let old = self.epoch - AGE;
         let mut values = Values {
-            namespace: namespace(job / JOBS_PER_NAMESPACE),
+            namespace: namespace(self.namespace_of(job)),
             version: change.version.max(1).to_string(),
             job: job_name(job),
             job_uid: uid(Kind::Job, job, 0),
             created: seconds(change.born.unwrap_or(old)),
             wrote: seconds(change.wrote.unwrap_or(old + STARTED)),
             workload: workload_name(job),
-            cluster_queue: cluster_queue(job / JOBS_PER_NAMESPACE),
+            cluster_queue: cluster_queue(self.namespace_of(job)),
             pods_ready: if self.status(job * PODS_PER_JOB) == Status::Running {
                 "True"
             } else {
@@ -192,7 +201,7 @@ impl Formula {
                 values.uid = uid(kind, index, change.life);
                 values.index = place.to_string();
                 values.node = node_name(draw(index, self.count(Kind::Node)));
-                values.image = image(status, job);
+                values.image = self.image(status, job);
                 let template = Status::ALL.iter().zip(&self.pods).find(|(of, _)| **of == status);
                 if let Some((_, template)) = template {
                     template.fill(&values, out);
@@ -208,6 +217,20 @@ impl Formula {
                 values.name = node_name(index);
                 self.node.fill(&values, out);
             }
+        }
+    }
+
+    /// The image of a Job's Pods.
+    fn image(&self, status: Status, job: usize) -> String {
+        if status == Status::Denied {
+            // Few repositories of a registry: with five of them its outage would be suspected.
+            let (namespace, of) = (self.namespace_of(job), job % 4);
+            format!("registry.team-{namespace:03}.example.com/vision/private-{of}:v1")
+        } else if self.is_ready_to_fail(job) {
+            format!("registry-{job:06}.example.com/vision/train:v2")
+        } else {
+            let number = mix(job as u64) % IMAGES;
+            format!("registry.example.com/vision/train-{:02}:v1.{number}", number % 50)
         }
     }
 
@@ -278,18 +301,4 @@ fn pod_name(job: usize, place: usize, life: u32) -> String {
 
 fn node_name(node: usize) -> String {
     format!("gpu-{node:05}")
-}
-
-/// The image of a Job's Pods.
-fn image(status: Status, job: usize) -> String {
-    if status == Status::Denied {
-        // Few repositories of a registry: with five of them its outage would be suspected.
-        let (namespace, of) = (job / JOBS_PER_NAMESPACE, job % 4);
-        format!("registry.team-{namespace:03}.example.com/vision/private-{of}:v1")
-    } else if Formula::is_ready_to_fail(job) {
-        format!("registry-{job:06}.example.com/vision/train:v2")
-    } else {
-        let number = mix(job as u64) % IMAGES;
-        format!("registry.example.com/vision/train-{:02}:v1.{number}", number % 50)
-    }
 }

@@ -103,6 +103,7 @@ impl Fleet {
             Self::touch(&mut state, at, self.0.memory.now());
             if at.0 == Kind::Workload
                 && let Some(sent) = state.ripe.remove(&at.1)
+                && !self.0.formula.is_flooding(at.1)
             {
                 state.reactions.push(received.duration_since(sent));
             }
