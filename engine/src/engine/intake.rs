@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::effect::{EffectId, Outcome};
 use crate::engine::flight::{Purpose, Step};
 use crate::engine::{Due, Early, Engine};
-use crate::index::Origin;
+use crate::index::{Origin, kind_of};
 use crate::input::{Change, Input, Kind};
 use crate::keys;
 use crate::lever::Lever;
@@ -506,6 +506,7 @@ fn origin(meta: &Meta) -> Option<Origin> {
     let of_job = by.is_some_and(|by| by.kind == "Job" && by.api_version == "batch/v1");
     let workload = meta.annotation(keys::KUEUE_WORKLOAD);
     let workload = workload.map(|name| Arc::new(Key::new(meta.namespace.clone(), name)));
-    let origin = Origin { controller: by.map(|by| by.uid), workload };
+    let kind = by.map(kind_of).unwrap_or_default();
+    let origin = Origin { controller: by.map(|by| by.uid), kind, workload };
     (of_job || origin.workload.is_some()).then_some(origin)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Multi;
-use crate::objects::{Key, Meta, Uid, Workload};
+use crate::objects::{Key, Meta, OwnerReference, Uid, Word, Workload};
 
 /// Chains of owners longer than this are cut: they are broken, or a circle.
 const LONGEST_CHAIN: usize = 10;
@@ -14,6 +14,8 @@ const LONGEST_CHAIN: usize = 10;
 pub struct Origin {
     /// The object that controls it.
     pub controller: Option<Uid>,
+    /// The kind of that ([`kind_of`]).
+    pub kind: Word,
     /// Its Workload (Kueue: `WorkloadAnnotation`).
     pub workload: Option<Arc<Key>>,
 }
@@ -28,27 +30,46 @@ pub(super) struct Lineage {
     named: BTreeMap<Arc<Key>, Uid>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Parent {
     uid: Uid,
-    /// It is a JobSet: a unit, be it seen or not.
-    is_job_set: bool,
+    kind: Word,
+}
+
+/// The kind of an owner. A bare `Job` and `JobSet` are those that are looked at; another group's of the
+/// same name goes by its group, too.
+pub fn kind_of(owner: &OwnerReference) -> Word {
+    let is_ours = match owner.kind.as_str() {
+        "Job" => owner.api_version == "batch/v1",
+        "JobSet" => owner.api_version.starts_with("jobset.x-k8s.io/"),
+        _ => true,
+    };
+    if is_ours {
+        owner.kind.clone()
+    } else {
+        Word::from(format!("{}/{}", owner.api_version, owner.kind).as_str())
+    }
+}
+
+/// Whether objects of that kind are looked at themselves: their owners are known then.
+fn is_looked_at(kind: &Word) -> bool {
+    *kind == "Job" || *kind == "JobSet"
 }
 
 impl Lineage {
     /// A Job or JobSet was seen. Returns whether it has another controller than before.
     pub(super) fn put(&mut self, meta: &Meta) -> bool {
-        let parent = meta.controller().filter(|by| by.kind != "CronJob").map(|by| Parent {
-            uid: by.uid,
-            is_job_set: by.kind == "JobSet" && by.api_version.starts_with("jobset.x-k8s.io/"),
-        });
-        if self.parents.get(&meta.uid).copied() == parent {
+        let parent = meta
+            .controller()
+            .filter(|by| by.kind != "CronJob")
+            .map(|by| Parent { uid: by.uid, kind: kind_of(by) });
+        if self.parents.get(&meta.uid) == parent.as_ref() {
             return false;
         }
         self.remove(meta.uid);
         if let Some(parent) = parent {
-            self.parents.insert(meta.uid, parent);
             self.children.insert(parent.uid, meta.uid);
+            self.parents.insert(meta.uid, parent);
         }
         true
     }
@@ -112,18 +133,46 @@ impl Lineage {
         named: impl FnOnce() -> Option<Uid>,
     ) -> Uid {
         let (mut admitted, mut known) = (None, None);
-        let mut at = origin.controller.map(|uid| Parent { uid, is_job_set: false });
+        let mut at = origin.controller.map(|uid| (uid, false));
         for _ in 0..LONGEST_CHAIN {
-            let Some(parent) = at else { break };
-            if has_workload(parent.uid) {
-                admitted = Some(parent.uid);
+            let Some((uid, is_job_set)) = at else { break };
+            if has_workload(uid) {
+                admitted = Some(uid);
             }
-            if parent.is_job_set || is_known(parent.uid) {
-                known = Some(parent.uid);
+            if is_job_set || is_known(uid) {
+                known = Some(uid);
             }
-            at = self.parents.get(&parent.uid).copied();
+            // A JobSet above a Job is a unit, be it seen or not.
+            at = self.parents.get(&uid).map(|parent| (parent.uid, parent.kind == "JobSet"));
         }
         admitted.or_else(named).or(known).or(origin.controller).unwrap_or(pod)
+    }
+
+    /// Whether a Pod that something controls may be below `over`, the controller of the Workload that
+    /// it names; `None`: the Workload has none. A copy of a job's template names that job's Workload,
+    /// too: Kueue writes the name into the template (Kueue: `getPodSetsInfoFromStatus`).
+    ///
+    /// It is below where its owners lead there. Where they lead to something that is not looked at,
+    /// what is above that is not known: it may be, unless that is of the same kind as `over`, as no kind
+    /// is made of itself. A Job or JobSet tells its owner, so that one without an owner, or that has yet
+    /// to be seen, leads nowhere; and each is made of what is looked at, so that nothing else leads to one.
+    pub(super) fn may_be_below(&self, origin: &Origin, over: Option<&OwnerReference>) -> bool {
+        let Some(mut at) = origin.controller else { return false };
+        let above = over.map(|over| (over.uid, kind_of(over)));
+        let mut kind = &origin.kind;
+        for _ in 0..LONGEST_CHAIN {
+            match &above {
+                Some((uid, _)) if *uid == at => return true,
+                Some((_, of)) if of == kind => return false,
+                _ => {}
+            }
+            let Some(parent) = self.parents.get(&at) else {
+                let ends_here = above.as_ref().is_some_and(|(_, of)| is_looked_at(of));
+                return !ends_here && !is_looked_at(kind);
+            };
+            (at, kind) = (parent.uid, &parent.kind);
+        }
+        false
     }
 }
 
@@ -176,7 +225,7 @@ mod tests {
             for (n, owner) in objects {
                 lineage.put(&serde_json::from_value(meta(*n, *owner)).unwrap());
             }
-            let origin = Origin { controller: Some(uid(controller)), workload: None };
+            let origin = Origin { controller: Some(uid(controller)), ..Origin::default() };
             let known = |of: Uid| objects.iter().any(|(n, _)| uid(*n) == of);
             let has = |of: Uid| admitted.iter().any(|n| uid(*n) == of);
             let of = lineage.unit(uid(9), &origin, has, known, || None);
@@ -189,7 +238,7 @@ mod tests {
         const OTHER: Option<(&str, &str, u128)> = Some(("kubeflow.org/v2beta1", "MPIJob", 4));
         let mut lineage = Lineage::default();
         lineage.put(&serde_json::from_value(meta(1, OTHER)).unwrap());
-        let origin = Origin { controller: Some(uid(1)), workload: None };
+        let origin = Origin { controller: Some(uid(1)), ..Origin::default() };
         let unit = |has: u128| {
             let known = |of: Uid| of == uid(1);
             lineage.unit(uid(9), &origin, |of| of == uid(has), known, || Some(uid(7)))
@@ -224,7 +273,7 @@ mod tests {
             lineage.put(&serde_json::from_value(meta(n, owner)).unwrap());
         }
         assert_eq!(lineage.family(uid(1)), [uid(1), uid(2)]);
-        let origin = Origin { controller: Some(uid(1)), workload: None };
+        let origin = Origin { controller: Some(uid(1)), ..Origin::default() };
         lineage.unit(uid(9), &origin, |_| true, |_| true, || None);
     }
 }

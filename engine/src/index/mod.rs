@@ -16,7 +16,7 @@ mod uids;
 
 use intern::Interner;
 use lineage::Lineage;
-pub use lineage::Origin;
+pub use lineage::{Origin, kind_of};
 pub use uids::Uids;
 
 /// One Pod: what stays of it when its object is dropped.
@@ -281,12 +281,14 @@ impl Index {
     }
 
     /// The job of the Workload that a Pod names. A Pod that nothing controls has to be one of the
-    /// Workload's owners: a copy of another Pod has its annotations, too.
+    /// Workload's owners, and the owners of one that something controls must not lead elsewhere: a copy
+    /// of another Pod, or of the template of another job, has its annotations, too.
     fn named(&self, pod: Uid, origin: &Origin) -> Option<Uid> {
         let uid = self.lineage.workload_named(origin.workload.as_ref()?)?;
         let workload = self.workloads.get(&uid)?;
-        let owns = || workload.metadata.owner_references.iter().any(|owner| owner.uid == pod);
-        (origin.controller.is_some() || owns()).then(|| lineage::stands_for(workload))
+        let owns = workload.metadata.owner_references.iter().any(|owner| owner.uid == pod);
+        let over = workload.metadata.controller();
+        (owns || self.lineage.may_be_below(origin, over)).then(|| lineage::stands_for(workload))
     }
 
     /// Pods are assigned anew to the jobs that they belong to. Returns those that lose or gain some.
@@ -423,12 +425,12 @@ impl Index {
         if let Some(workload) = self.workloads.get(&uid) {
             return lineage::stands_for(workload);
         }
-        self.unit(uid, &Origin { controller: Some(uid), workload: None })
+        self.unit(uid, &Origin { controller: Some(uid), ..Origin::default() })
     }
 
     /// Whether a Job or JobSet is decided on by itself.
     fn is_unit(&self, uid: Uid) -> bool {
-        self.unit(uid, &Origin { controller: Some(uid), workload: None }) == uid
+        self.unit(uid, &Origin { controller: Some(uid), ..Origin::default() }) == uid
     }
 
     fn drop_if_empty(&mut self, uid: Uid) {

@@ -11,15 +11,15 @@ use crate::input::{Change, Input, Kind};
 use crate::objects::{Job, JobSet, Pod, Workload};
 
 /// A JobSet, or whatever else owns the Workload.
-const OWNER: u128 = 0x5000;
+pub(super) const OWNER: u128 = 0x5000;
 
-fn with_action(action: &str) -> Value {
+pub(super) fn with_action(action: &str) -> Value {
     let mut spec = enforce(1);
     spec["rules"][0]["action"] = json!(action);
     spec
 }
 
-fn reference(kind: &str, name: &str, number: u128) -> Value {
+pub(super) fn reference(kind: &str, name: &str, number: u128) -> Value {
     let group = match kind {
         "Job" => "batch/v1",
         "JobSet" => "jobset.x-k8s.io/v1alpha2",
@@ -59,7 +59,7 @@ fn child(stage: &mut Stage, suspend: bool, more: &Value) {
     stage.give(Input::Job(Change::Seen(job)));
 }
 
-fn workload(stage: &mut Stage, owner: &Value, active: bool, annotations: &Value) {
+pub(super) fn workload(stage: &mut Stage, owner: &Value, active: bool, annotations: &Value) {
     let reserved = json!([{"type": "QuotaReserved", "status": "True",
                            "lastTransitionTime": "2026-11-24T08:10:00Z"}]);
     let workload: Workload = serde_json::from_value(json!({
@@ -79,7 +79,7 @@ fn foreign_pod(stage: &mut Stage, reason: &str, message: &str) {
     let waits = json!({"waiting": {"reason": reason, "message": message}});
     let mut pod: Pod = stage.pod_object(POD, waits);
     pod.metadata.owner_references =
-        serde_json::from_value(reference("PyTorchJob", "bert", 0x5001)).unwrap();
+        serde_json::from_value(reference("PyTorchJob", "bert", OWNER)).unwrap();
     pod.metadata.annotations.insert("kueue.x-k8s.io/workload".to_owned(), "w".to_owned());
     stage.give(Input::Pod(Change::Seen(pod)));
 }

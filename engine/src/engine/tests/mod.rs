@@ -12,6 +12,7 @@ mod ending_pods;
 mod failing;
 mod flooding;
 mod kinds;
+mod owners;
 mod requeueing;
 #[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
 mod stage;
