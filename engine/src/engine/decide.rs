@@ -252,7 +252,8 @@ impl Engine {
 
     /// What the author of a Pod's Job wants to become of it once it is ended.
     fn author(&self, pod: Uid) -> Option<PodEnd> {
-        self.index.job_of_pod(pod)?.spec.pod_failure_policy.as_ref()?.end_of_pod()
+        let has_run = self.index.pod(pod).is_some_and(|row| row.started);
+        self.index.job_of_pod(pod)?.spec.pod_failure_policy.as_ref()?.end_of_pod(has_run)
     }
 
     /// The first effect of a plan.

@@ -194,7 +194,16 @@ impl Engine {
             row.ignored = meta.annotations.contains_key(keys::IGNORE);
         }
         if self.silent_nodes.contains(node) {
-            return; // the status may be as old as the node's last word
+            // The status may be as old as the node's last word: what failed then may start by now. What ran
+            // then may run still, cut off from the API server alone.
+            if let Some(row) = self.index.pod_mut(uid) {
+                match observe(pod) {
+                    Some(seen) => (row.running, row.started) = (seen.running, seen.started),
+                    None if has_ended(pod) => row.running = false,
+                    None => {}
+                }
+            }
+            return;
         }
         if let Some(seen) = observe(pod) {
             let arrival = Arrival { listed, wrote: meta.kubelet_wrote };
@@ -205,9 +214,7 @@ impl Engine {
                 let version = meta.resource_version.as_str().into();
                 row.change_trouble(|trouble| trouble.version = Some(version));
             }
-        } else if meta.deletion_timestamp.is_some()
-            || matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
-        {
+        } else if meta.deletion_timestamp.is_some() || has_ended(pod) {
             self.vacate(uid, now);
         }
     }
@@ -233,7 +240,7 @@ impl Engine {
         }
         let (mut steps, mut pulled) = (Vec::new(), Vec::new());
         if let Some(row) = self.index.pod_mut(uid) {
-            row.running = seen.running;
+            (row.running, row.started) = (seen.running, seen.started);
             row.ending = false;
             let awaits =
                 !row.node.is_empty() && seen.images.iter().any(|i| i.standing.is_awaited());
@@ -498,6 +505,11 @@ impl News {
             asked: asks(new) && !old.is_some_and(|old| asks(old)),
         }
     }
+}
+
+/// Whether a Pod is done for good.
+fn has_ended(pod: &Pod) -> bool {
+    matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
 }
 
 /// Where a Pod comes from; `None` where it is of no job.

@@ -37,6 +37,9 @@ pub struct PodRow {
     pub place: Place,
     /// A regular container of it runs.
     pub running: bool,
+    /// A container of it runs, a sidecar included, or has run: once it is ended, the exit code of that
+    /// one can be any.
+    pub started: bool,
     /// It is being deleted or has ended.
     pub ending: bool,
     /// Whether its group waits for another Pod once it has failed
@@ -236,6 +239,7 @@ impl Index {
                 images,
                 place,
                 running: false,
+                started: false,
                 ending: false,
                 retriable: true,
                 ignored: false,

@@ -20,7 +20,7 @@ where
     D: Deserializer<'de>,
 {
     let policy = Option::<PodFailurePolicy>::deserialize(deserializer)?;
-    Ok(policy.filter(|policy| policy.end_of_pod().is_some()).map(Box::new))
+    Ok(policy.filter(|policy| policy.end_of_pod(false).is_some()).map(Box::new))
 }
 
 /// A rule of a Job's `podFailurePolicy`.
@@ -76,12 +76,17 @@ impl PodFailurePolicy {
     /// condition, so that the author has not asked for it.
     ///
     /// The first rule that matches decides, and that may be one about exit codes that stands before
-    /// the one that names our condition (live.md 3: it wins).
-    pub fn end_of_pod(&self) -> Option<PodEnd> {
+    /// the one that names our condition (live.md 3: it wins). `has_run`: a container of the Pod runs or
+    /// has run. Its exit code can be any (143 for `SIGTERM`, or what the program makes of it), so that
+    /// each rule about exit codes may match; one that ignores the Pod is then taken to.
+    pub fn end_of_pod(&self, has_run: bool) -> Option<PodEnd> {
         let ours = |rule: &&PodFailureRule| rule.on_pod_conditions.iter().any(is_ours);
         self.rules.iter().find(ours)?;
         let first = self.rules.iter().find(|rule| {
-            ours(rule) || rule.on_exit_codes.as_ref().is_some_and(ExitCodes::hold_never_started)
+            let codes = rule.on_exit_codes.as_ref();
+            ours(rule)
+                || codes.is_some_and(ExitCodes::hold_never_started)
+                || has_run && codes.is_some() && rule.action == "Ignore"
         })?;
         Some(if first.action == "Ignore" { PodEnd::Ignored } else { PodEnd::Decided })
     }
@@ -89,7 +94,7 @@ impl PodFailurePolicy {
 
 impl ExitCodes {
     /// Which container a rule names does not matter: every container that has not started gets the
-    /// code, and one that has started is not ended by us.
+    /// code.
     fn hold_never_started(&self) -> bool {
         self.values.contains(&NEVER_STARTED) == (self.operator == "In")
     }
@@ -113,6 +118,20 @@ mod tests {
         let off = json!({"action": "FailJob", "onPodConditions": [
             {"type": "dislodge.dev/ImagePullFailed", "status": "False"}]});
         let (decided, ignored) = (Some(PodEnd::Decided), Some(PodEnd::Ignored));
+        let read = |rules: &serde_json::Value| -> PodFailurePolicy {
+            serde_json::from_value(json!({"rules": rules})).unwrap()
+        };
+        // Once a container has run, its exit code can be any.
+        for (rules, expected) in [
+            (json!([codes("Ignore", "In", 143), ours("FailJob")]), ignored),
+            (json!([codes("Ignore", "NotIn", 137), ours("FailJob")]), ignored),
+            (json!([codes("Count", "In", 143), ours("FailJob")]), decided),
+            (json!([ours("FailJob"), codes("Ignore", "In", 143)]), decided),
+            (json!([other, ours("Count")]), decided),
+            (json!([codes("Ignore", "In", 143)]), None),
+        ] {
+            assert_eq!(read(&rules).end_of_pod(true), expected, "{rules}");
+        }
         for (rules, expected) in [
             (json!([]), None),
             (json!([codes("FailJob", "In", 137)]), None),
@@ -128,8 +147,7 @@ mod tests {
             (json!([ours("FailJob"), codes("Ignore", "In", 137)]), decided),
             (json!([codes("Count", "In", 137), ours("Ignore")]), decided),
         ] {
-            let policy: PodFailurePolicy = serde_json::from_value(json!({"rules": rules})).unwrap();
-            assert_eq!(policy.end_of_pod(), expected, "{rules}");
+            assert_eq!(read(&rules).end_of_pod(false), expected, "{rules}");
         }
     }
 }

@@ -19,11 +19,14 @@ pub use reference::registry_host;
 /// What one Pod says about its images. Of a Pod with few images it is made without an allocation:
 /// nearly all that a busy cluster sends is about Pods that are well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Observation<'p> {
     /// Each image that the spec names, once.
     pub images: SmallVec<[ImageSeen<'p>; 8]>,
     /// A regular container runs. Sidecars do not count: they run until the others have ended.
     pub running: bool,
+    /// A container runs, a sidecar included, or a regular one has ended.
+    pub started: bool,
     /// An init container has ended: the kubelet then publishes the first failure of the next
     /// image up to 15 s late (live.md 1).
     pub init_completed: bool,
@@ -129,6 +132,7 @@ pub fn observe(pod: &Pod) -> Option<Observation<'_>> {
         let ended = state.is_some_and(|s| s.state.terminated.is_some());
         let running = state.is_some_and(|s| s.state.running.is_some());
         seen.init_completed |= ended;
+        seen.started |= running;
         any_waiting |= state.is_some_and(|s| s.state.waiting.is_some());
         seen.add(pod, container, state, blocked);
         blocked |= !(ended || container.is_sidecar() && running);
@@ -136,6 +140,8 @@ pub fn observe(pod: &Pod) -> Option<Observation<'_>> {
     for container in &pod.spec.containers {
         let state = find(&said.container_statuses, container);
         seen.running |= state.is_some_and(|s| s.state.running.is_some());
+        seen.started |=
+            state.is_some_and(|s| s.state.running.is_some() || s.state.terminated.is_some());
         any_waiting |= state.is_some_and(|s| s.state.waiting.is_some());
         seen.add(pod, container, state, blocked);
     }
