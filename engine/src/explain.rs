@@ -12,7 +12,7 @@ use crate::judge::Evidence;
 use crate::keys;
 use crate::lever::Annotations;
 use crate::message::mask;
-use crate::name::digest;
+use crate::name::{digest, hold_id, is_of_another};
 use crate::objects::{Meta, Uid};
 use crate::owner::{Owner, Reach};
 use crate::plan::{Fallback, NoReturn, Reported};
@@ -85,8 +85,7 @@ impl HoldRecord {
     /// A new hold of `job`.
     pub fn new(job: &Owner, grounds: &Grounds<'_>, now: Timestamp) -> Self {
         let Grounds { policy, rule, action, fallback, back, image, evidence, admission } = *grounds;
-        let uid = job.uid().to_string();
-        let id = digest(&[&uid, &admission.to_string(), &now.to_string()]);
+        let id = hold_id(job.uid(), &[&admission.to_string(), &now.to_string()]);
         Self {
             policy: policy.to_owned(),
             rule: rule.to_owned(),
@@ -111,11 +110,12 @@ impl HoldRecord {
     #[must_use]
     pub fn in_its_place(
         &self,
+        job: Uid,
         action: Action,
         (why, waited): (&str, Duration),
         now: Timestamp,
     ) -> Self {
-        let id = digest(&[&self.id, &now.to_string()]);
+        let id = hold_id(job, &[&self.id, &now.to_string()]);
         let sentence = format!(
             "not requeued, {why} for {} s; {}: {}",
             waited.as_secs(),
@@ -125,7 +125,13 @@ impl HoldRecord {
         Self { id, action, back: None, sentence, at: seconds(now), ..self.clone() }
     }
 
-    /// Reads it back from the object that carries the lever.
+    /// The hold of the job with this uid, read back from the object that carries the lever. `None` where
+    /// there is none, or another job's: a copy, or what a backup has restored.
+    pub fn of(job: Uid, lever: &Meta) -> Option<Self> {
+        Self::read(lever).filter(|hold| !is_of_another(&hold.id, job))
+    }
+
+    /// Reads it back from the object that carries the lever, whosever it is.
     pub fn read(lever: &Meta) -> Option<Self> {
         let text = |key| lever.annotation(key).map(str::to_owned);
         let cause = lever

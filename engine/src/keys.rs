@@ -82,6 +82,9 @@ pub const HOLD_KEYS: [&str; 10] = [
     HELD_AT,
 ];
 
+/// Annotations that tell what has been done to a job so far.
+pub const PAST: [&str; 5] = [REQUEUES, REQUEUED_BY, RESUMES, RESUMED, RESUME];
+
 /// Whether anybody reads a label or annotation: all others are dropped while decoding.
 pub fn is_read(key: &str) -> bool {
     key.starts_with("dislodge.dev/")

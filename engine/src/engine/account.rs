@@ -132,7 +132,7 @@ impl Engine {
         let queue = quota.queue();
         let policy = self.policies.governing(&queue).map(|policy| Effective::clone(policy));
         let images = self.failing_images(&owner, (lever, quota), policy.as_ref(), now);
-        let hold = HoldRecord::read(lever.meta()).or_else(|| HoldRecord::read(owner.meta()));
+        let hold = HoldRecord::of(uid, lever.meta()).or_else(|| HoldRecord::of(uid, owner.meta()));
         Some(Account {
             queue,
             policy,

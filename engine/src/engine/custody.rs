@@ -3,7 +3,8 @@
 //! Everything is read off the objects, so that a crash between two writes is gone on from:
 //! held and not told -> publish, then tell the owner; held and asked for -> resume; told, to be
 //! failed, and its Pods gone -> finish; started by somebody else -> tell, then clear; told and no
-//! longer held -> take the word back.
+//! longer held -> take the word back. What says that it is of another job is a copy: it is taken away, and
+//! nothing else is done because of it.
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::engine::{Due, Engine};
 use crate::explain::{self, HoldRecord, seconds};
 use crate::keys;
 use crate::lever::{Annotations, Lever, annotations_patch, finish_patch};
+use crate::name::is_of_another;
 use crate::notice::{Decision, Notice, reason};
 use crate::objects::{Meta, Uid};
 use crate::owner::Owner;
@@ -40,8 +42,11 @@ impl Engine {
     ) -> Next {
         let asked = job.meta().annotation(keys::RESUME);
         let told = job.meta().annotation(keys::HOLD).filter(|_| !lever.is_on(job.meta().uid));
-        let hold = HoldRecord::read(lever.meta());
         case.held_by = None;
+        if lever.hold().is_some_and(|id| is_of_another(id, job.uid())) {
+            return Some(idle.then(|| disown(lever, case)).flatten());
+        }
+        let hold = HoldRecord::of(job.uid(), lever.meta());
         // What the Job itself says by now needs not be remembered.
         if case.told.as_deref() == told {
             case.told = None;
@@ -330,6 +335,13 @@ fn clear(job: &Owner, lever: &dyn Lever, id: &str, case: &mut Case) -> Option<(S
     pinned(lever, case, Verb::Clear, Step::Clear, patch, None)
 }
 
+/// Takes the marks of another job's hold away, and what else they tell of that job's past. The job stays as
+/// its maker wrote it, also where that is stopped: nobody knows whether a person wants it so.
+fn disown(lever: &dyn Lever, case: &mut Case) -> Option<(Step, Effect)> {
+    let past = keys::PAST.into_iter().map(|key| (key, None)).collect();
+    pinned(lever, case, Verb::Clear, Step::Clear, lever.clear_patch(past), None)
+}
+
 /// A write to the lever's object, pinned to the version that was seen, which no other write has used.
 pub(super) fn pinned(
     lever: &dyn Lever,
@@ -359,6 +371,8 @@ fn untell(job: &Owner, lever: &dyn Lever, id: &str, by_person: bool) -> (Step, E
         keys::EXPLANATION.into_iter().map(|key| (key, None)).collect();
     if by_person {
         annotations.extend(counted(job, lever, id));
+    } else if is_of_another(id, job.uid()) {
+        annotations.extend(keys::PAST.into_iter().map(|key| (key, None)));
     }
     let patch = annotations_patch(&annotations);
     (Step::Untell(id.to_owned()), Effect::Explain { target: job.target(), patch })

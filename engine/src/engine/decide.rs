@@ -18,8 +18,9 @@ use crate::few::Few;
 use crate::judge::{Evidence, Verdict, judge};
 use crate::keys;
 use crate::lever::Lever;
+use crate::name::is_of_another;
 use crate::notice::{Decision, Notice};
-use crate::objects::{Key, PodEnd, Uid, Workload};
+use crate::objects::{Key, Meta, PodEnd, Uid, Workload};
 use crate::owner::{Owner, Reach};
 use crate::plan::{Plan, Reported, Situation, Wait, plan};
 use crate::quota::{Admission, QuotaView, Unmanaged};
@@ -379,9 +380,14 @@ pub(super) fn handles<'a>(
     }
 }
 
-/// How often people have resumed the job.
+/// How often people have resumed the job. What a copy says of the job that it was made of does not count.
 pub(super) fn resumes(job: &Owner, lever: &dyn Lever) -> u32 {
-    number(job.meta(), keys::RESUMES).max(number(lever.meta(), keys::RESUMES))
+    let own = |meta: &Meta| {
+        let last = meta.annotation(keys::RESUMED);
+        let is_copied = last.is_some_and(|id| is_of_another(id, job.uid()));
+        if is_copied { 0 } else { number(meta, keys::RESUMES) }
+    };
+    own(job.meta()).max(own(lever.meta()))
 }
 
 pub(super) fn evidence(verdict: Verdict<'_>) -> Evidence {

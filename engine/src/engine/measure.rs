@@ -79,7 +79,7 @@ impl Engine {
         let queue = gauges.queues.entry(queue).or_default();
         if case.held_by.is_some() {
             let marks = workload.map_or_else(|| owner.meta(), |workload| &workload.metadata);
-            if let Some(hold) = HoldRecord::read(marks) {
+            if let Some(hold) = HoldRecord::of(job, marks) {
                 *queue.held.entry(hold.action).or_default() += 1;
                 let oldest = queue.oldest_hold.map_or(hold.at, |oldest| oldest.min(hold.at));
                 queue.oldest_hold = Some(oldest);

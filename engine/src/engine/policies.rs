@@ -180,7 +180,8 @@ impl Engine {
     pub(super) fn record_hold(&mut self, job: Uid, acting: Option<RecentAction>) {
         let Some(owner) = self.index.owner(job) else { return };
         let workload = self.index.workload_of(job).map(|workload| &workload.metadata);
-        let Some(hold) = HoldRecord::read(workload.unwrap_or_else(|| owner.meta())) else { return };
+        let marks = workload.unwrap_or_else(|| owner.meta());
+        let Some(hold) = HoldRecord::of(job, marks) else { return };
         let key = owner.neighbour(hold.policy.clone());
         let action = RecentAction {
             outcome: Outcome::Applied.as_str().to_owned(),

@@ -196,7 +196,7 @@ impl Engine {
         }
         let image = hold.image.as_str().into();
         let slot = self.take_slot(policy, uid, &image, hold.cause, now).ok()?;
-        let hold = hold.in_its_place(action, (why, longest), now.wall);
+        let hold = hold.in_its_place(uid, action, (why, longest), now.wall);
         case.decision = Some(Box::new(Decision::on_hold(job, &hold, reason::STUCK)));
         let mut marks = hold.on_lever();
         marks.extend([(keys::RESUME_AT, None), (keys::HELD_QUOTA, None)]);

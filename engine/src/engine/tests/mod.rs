@@ -13,6 +13,7 @@ mod failing;
 mod flooding;
 mod kinds;
 mod owners;
+mod recreated;
 mod requeueing;
 #[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
 mod stage;
