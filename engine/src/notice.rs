@@ -66,6 +66,8 @@ pub mod reason {
     pub const DUE: &str = "Due";
     /// A requeued job could not come back for too long.
     pub const STUCK: &str = "CannotReturn";
+    /// The job was failing by itself when it was stopped.
+    pub const FAILING: &str = "FailingByItself";
     /// A person asks for it by annotation.
     pub const REQUESTED: &str = "Requested";
     /// Somebody else has started the job.

@@ -97,8 +97,8 @@ const DECISION: Label = Label {
 const REASON: Label = Label {
     name: "reason",
     meaning: "why, in a word of a closed set: of a report or fallback as in `status.failing[].reason`, else \
-              `ThresholdReached`, `PodsGone`, `HeldTooLong`, `Due`, `CannotReturn`, `Requested` or `StartedByOthers`",
-    most: 23,
+              `ThresholdReached`, `PodsGone`, `HeldTooLong`, `Due`, `CannotReturn`, `FailingByItself`, `Requested` or `StartedByOthers`",
+    most: 25,
 };
 const WAIT: Label = Label {
     name: "reason",

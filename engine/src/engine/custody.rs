@@ -71,6 +71,7 @@ impl Engine {
                 if let Some(hold) = &hold {
                     let step = self.tell(job, lever, told, hold, case);
                     let next = || match hold.action {
+                        _ if job.is_finished() => self.let_fail(job, hold, case, now),
                         Action::RequeueJob => self.send_back(job, (lever, quota), hold, case, now),
                         Action::FailJob | Action::SuspendJob | Action::Report => {
                             self.finish(job, hold, case, now)
@@ -179,6 +180,33 @@ impl Engine {
         let patch = finish_patch(job, explain::REASON, &hold.sentence, seconds(now.wall))?;
         case.finished.clone_from(&version);
         case.decision = on_hold(job, Some(hold), why);
+        let target = Target { resource_version: version, ..job.target() };
+        let effect = Effect::Lever { verb: Verb::Finish, target, patch, until: None };
+        Some((Step::Finish, effect))
+    }
+
+    /// Ends a held Job that was failing by itself when it was stopped. The Job controller has said why
+    /// (`FailureTarget`) and cannot say that it has failed: a Job that has ended needs a start, and Kueue has
+    /// taken that away when it stopped it (live.md 0.4). It would be neither, for ever.
+    fn let_fail(
+        &self,
+        job: &Owner,
+        hold: &HoldRecord,
+        case: &mut Case,
+        now: Now,
+    ) -> Option<(Step, Effect)> {
+        let Owner::Job(failing) = job else { return None };
+        let policy = self.policies.get(&job.neighbour(hold.policy.clone()));
+        let paused = self.paused.is_some() || policy.is_some_and(|policy| policy.paused.is_some());
+        let version = Some(job.meta().resource_version.clone());
+        // With a start the Job controller ends it by itself.
+        let stuck = failing.is_quiet() && failing.status.start_time.is_none();
+        if paused || !stuck || case.finished == version {
+            return None;
+        }
+        let patch = crate::lever::fail_patch(failing, &hold.sentence, seconds(now.wall))?;
+        case.finished.clone_from(&version);
+        case.decision = on_hold(job, Some(hold), reason::FAILING);
         let target = Target { resource_version: version, ..job.target() };
         let effect = Effect::Lever { verb: Verb::Finish, target, patch, until: None };
         Some((Step::Finish, effect))

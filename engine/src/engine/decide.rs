@@ -91,19 +91,24 @@ impl Engine {
             return None;
         };
         let idle = !case.busy && case.pauses.end(now.elapsed).is_none() && self.may_act(now);
-        if job.is_finished() || job.is_deleted() {
+        let workload = self.index.workload_of(uid).cloned();
+        let unmanaged = Unmanaged(&job);
+        let found = handles(&job, workload.as_deref(), &unmanaged);
+        let failing = found.is_some_and(|(lever, _)| fails_held(&job, lever));
+        if job.is_deleted() || job.is_finished() && !failing {
             case.close();
             return if idle { self.tell_of_pod(&job, case) } else { None };
         }
-        let workload = self.index.workload_of(uid).cloned();
-        let unmanaged = Unmanaged(&job);
-        let (lever, quota) = handles(&job, workload.as_deref(), &unmanaged)?;
+        let (lever, quota) = found?;
 
         if let Some(step) = self.keep(&job, (lever, quota), case, idle, now) {
             return step;
         }
         if idle && let Some(step) = self.follow_up(&job, case, now) {
             return Some(step);
+        }
+        if job.is_finished() {
+            return None;
         }
         self.weigh(&job, lever, quota, case, idle, now)
     }
@@ -357,6 +362,12 @@ impl Engine {
         }
         best.into_values().map(|(_, failing)| failing).collect()
     }
+}
+
+/// Whether a Job is about to fail under our hold: what has stopped it keeps it from ending.
+fn fails_held(job: &Owner, lever: &dyn Lever) -> bool {
+    let failing = matches!(job, Owner::Job(job) if job.is_failing());
+    failing && lever.is_stopped() && HoldRecord::of(job.uid(), lever.meta()).is_some()
 }
 
 /// The policies whose status shows a case.

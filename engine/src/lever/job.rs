@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Lever;
 use crate::effect::{Merge, Part, Patch, Target, TargetKind};
-use crate::objects::{Job, Meta};
+use crate::objects::{Condition, Job, Meta};
 
 /// Ends a Job that we hold as failed: final, also where Kueue has suspended it (live.md 7.2). All in
 /// one patch: `FailureTarget` alone would wedge a Job that is suspended (live.md 0.4), and the API
@@ -22,6 +22,20 @@ pub(super) fn finish_patch(job: &Job, reason: &str, message: &str, now: Timestam
         fields.insert("startTime".to_owned(), json!(now)); // required of a Job that has ended
     }
     Patch { merge: Merge::Strategic, part: Part::Status, body: json!({ "status": status }) }
+}
+
+/// Says that a Job has failed for which the Job controller has said why, and which it can't end without
+/// a start ([`Job::is_failing`]); `None` for any other. The reason stays the Job controller's. The same
+/// patch frees a Job that is wedged already (live.md 7.2).
+pub fn fail_patch(job: &Job, held: &str, now: Timestamp) -> Option<Patch> {
+    let target = Condition::find_true(&job.status.conditions, "FailureTarget")?;
+    let reason = target.reason.as_str();
+    let message =
+        format!("the Job failed by itself ({reason}) when Dislodge had stopped it: {held}");
+    let failed = json!({"type": "Failed", "status": "True", "reason": reason, "message": message,
+                        "lastProbeTime": now, "lastTransitionTime": now});
+    let status = json!({"conditions": [failed], "startTime": now});
+    Some(Patch { merge: Merge::Strategic, part: Part::Status, body: json!({ "status": status }) })
 }
 
 impl Lever for Job {

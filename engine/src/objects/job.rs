@@ -93,6 +93,12 @@ impl Job {
         ended && self.status.active == 0 && self.status.terminating == 0
     }
 
+    /// Whether it is about to fail and has not.
+    pub fn is_failing(&self) -> bool {
+        let says = |kind| Condition::find_true(&self.status.conditions, kind).is_some();
+        says("FailureTarget") && !says("Failed") && !says("Complete")
+    }
+
     /// Whether it has ended or is about to (`FailureTarget` and `SuccessCriteriaMet` come before
     /// `Failed` and `Complete`, KEP-3939 and KEP-3998).
     pub fn is_finished(&self) -> bool {

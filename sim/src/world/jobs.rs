@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dislodge_engine::explain;
 use dislodge_engine::input::Kind;
 use dislodge_engine::keys;
 use dislodge_engine::objects::{self, JobSpec, Uid};
@@ -111,9 +110,8 @@ impl World {
             self.delete_pods(&pods.active, false);
             let target = conditions.iter().find(|c| c.kind == "FailureTarget");
             let reason = target.map_or_else(String::new, |target| target.reason.to_string());
-            // Without a start it can't be ended, and that is tried for ever (live.md 0.4). Where its own
-            // policy fails it while Kueue stops it, that is between those two, and left out here.
-            let wedged = reason == explain::REASON && next.seen.status.start_time.is_none();
+            // Without a start it can't be ended, and that is tried for ever (live.md 0.4).
+            let wedged = next.seen.status.start_time.is_none();
             if pods.active.is_empty() && pods.terminating == 0 && !wedged {
                 set_condition(conditions, "Failed", true, &reason, wall);
             }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use dislodge_engine::api::ImagePullPolicySpec;
+use dislodge_engine::keys;
 use serde_json::json;
 
 use super::*;
@@ -25,6 +26,11 @@ fn spec(mode: &str, action: &str) -> ImagePullPolicySpec {
 
 /// One queue of one CPU with a stuck job, and another that waits behind it.
 fn two_jobs(mode: &str, action: &str) -> World {
+    two_jobs_that_end_after(6, mode, action)
+}
+
+/// The same, where so many failed Pods are allowed.
+fn two_jobs_that_end_after(backoff_limit: u32, mode: &str, action: &str) -> World {
     let gone = Fault::NotFound.message(Runtime::Containerd2, BAD);
     let registry = Registry::new(Script::succeeds(seconds(2)))
         .with(BAD, Script::fails(Duration::from_millis(300), gone));
@@ -39,7 +45,8 @@ fn two_jobs(mode: &str, action: &str) -> World {
     world.plan(seconds(1), apply);
     world.add_replica(ReplicaPlan { starts: seconds(2), leads: true, ..ReplicaPlan::default() });
     for (at, name, image) in [(5, "stuck", BAD), (10, "next", GOOD)] {
-        let plan = JobPlan { queue: Some("gpu".into()), ..JobPlan::new("team", name, image) };
+        let plan = JobPlan::new("team", name, image);
+        let plan = JobPlan { queue: Some("gpu".into()), backoff_limit, ..plan };
         world.plan(seconds(at), Deed::Submit(Box::new(plan)));
     }
     world
@@ -68,6 +75,29 @@ fn a_stuck_image_gives_its_quota_to_the_next_job_as_soon_as_in_a_real_cluster() 
         assert!((2.0..3.5).contains(&(running - admitted)), "{action}: a pull of 2 s: {running}");
         assert_eq!(failed.is_some(), action == "FailJob");
         assert!(failed.is_none_or(|at| (0.9..3.0).contains(&(at - released))), "{failed:?}");
+    }
+}
+
+/// Its Pod fails for another reason in the very moment of the hold: the Job controller counts that, and cannot end a
+/// Job that Kueue has taken the start from.
+#[test]
+fn a_job_that_fails_by_itself_in_the_moment_of_its_hold_is_not_left_between_failing_and_failed() {
+    for action in ["SuspendJob", "RequeueJob"] {
+        let mut world = two_jobs_that_end_after(0, "Enforce", action);
+        let stuck = ("team".to_owned(), "stuck".to_owned());
+        let held = |world: &World| {
+            let workload = world.job_named(&stuck).and_then(|job| world.workload_of(job));
+            workload.is_some_and(|w| w.seen.metadata.annotation(keys::HOLD).is_some())
+        };
+        while !held(&world) {
+            assert!(world.step_until(seconds(300)), "{action}: it is never held");
+        }
+        world.plan(world.now(), Deed::DeletePods(stuck.clone()));
+        world.run_until(seconds(300));
+        let job = world.job_named(&stuck).and_then(|job| world.job(job)).unwrap();
+        let conditions = &job.seen.status.conditions;
+        let failed = conditions.iter().find(|c| c.kind == "Failed").map(|c| c.reason.to_string());
+        assert_eq!(failed.as_deref(), Some("BackoffLimitExceeded"), "{action}: {conditions:?}");
     }
 }
 

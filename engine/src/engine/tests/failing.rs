@@ -124,3 +124,70 @@ fn a_hold_that_lasts_too_long_ends_the_job() {
     stage.wait(20);
     assert!(finish(&stage.answer(Outcome::Applied)).is_some());
 }
+
+/// A Job of which a Pod has failed by itself at the moment of the hold: the Job controller says why, and cannot
+/// end a Job without a start.
+fn failing_by_itself(stage: &mut Stage, marks: &Value, change: &Value) {
+    let mut status = json!({"conditions": [{"type": "FailureTarget", "status": "True",
+                                            "reason": "BackoffLimitExceeded"}]});
+    for (field, value) in change.as_object().unwrap() {
+        status[field] = value.clone();
+    }
+    let queue = json!({"kueue.x-k8s.io/queue-name": "gpu"});
+    stage.job_in(queue, marks.clone(), json!({"suspend": true}), status);
+}
+
+#[test]
+fn a_job_that_fails_by_itself_under_a_hold_is_ended_for_the_reason_that_its_controller_gave() {
+    for action in ["FailJob", "SuspendJob", "RequeueJob"] {
+        let mut spec = failing();
+        spec["rules"][0]["action"] = json!(action);
+        let (mut stage, marks) = held(spec);
+        failing_by_itself(&mut stage, &marks, &json!({"terminating": 1}));
+        assert!(
+            short(&stage.answer(Outcome::Applied)).is_empty(),
+            "{action}: a Pod is still ending"
+        );
+        failing_by_itself(&mut stage, &marks, &json!({"startTime": "2026-11-24T08:00:00Z"}));
+        assert!(
+            short(&stage.answer(Outcome::Applied)).is_empty(),
+            "{action}: its controller ends it"
+        );
+        failing_by_itself(&mut stage, &marks, &json!({}));
+        let effects = stage.answer(Outcome::Applied);
+        let status = finish(&effects).unwrap_or_else(|| panic!("{action}: {effects:?}"));
+        assert!(status["startTime"].is_string(), "{action}");
+        let conditions = status["conditions"].as_array().unwrap();
+        assert_eq!(conditions.len(), 1, "{action}: FailureTarget stays as it is");
+        assert_eq!(conditions[0]["type"], "Failed");
+        assert_eq!(conditions[0]["reason"], "BackoffLimitExceeded");
+        stage.wait(3600);
+        assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "{action}: once for a version");
+    }
+}
+
+#[test]
+fn a_job_that_fails_by_itself_before_its_owner_was_told_is_told_of_and_then_ended() {
+    let mut stage = Stage::new();
+    stage.policy(failing());
+    stage.admitted();
+    stage.first_failure(POD);
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    failing_by_itself(&mut stage, &json!({}), &json!({}));
+    stage.workload(false, None, marks.clone());
+    let effects = short(&stage.answer(Outcome::Applied));
+    assert_eq!(effects[..2], ["event ImagePullFailed FailJob", "explain +6 -0"]);
+    failing_by_itself(&mut stage, &marks, &json!({}));
+    let effects = stage.answer(Outcome::Applied);
+    assert!(finish(&effects).is_some() || effects.is_empty(), "{effects:?}");
+}
+
+#[test]
+fn a_job_that_fails_by_itself_and_is_not_held_by_us_is_left_alone() {
+    let (mut stage, mut marks) = held(failing());
+    stage.workload(false, None, json!({}));
+    marks.as_object_mut().unwrap().remove("dislodge.dev/hold");
+    failing_by_itself(&mut stage, &marks, &json!({}));
+    let effects = stage.answer(Outcome::Applied);
+    assert!(finish(&effects).is_none(), "{effects:?}");
+}
