@@ -1,5 +1,7 @@
 //! The words for people: what stands on the objects and in the Events.
 
+mod waiting;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,6 +18,8 @@ use crate::name::{digest, hold_id, is_of_another};
 use crate::objects::{Meta, Uid};
 use crate::owner::{Owner, Reach};
 use crate::plan::{Fallback, NoReturn, Reported};
+
+pub use waiting::{Await, held_back_event, waits_event};
 
 /// The value of [`keys::THEN`] for a hold that leads to the end of the job.
 const FAIL: &str = "Fail";
@@ -190,17 +194,22 @@ impl HoldRecord {
         .collect()
     }
 
-    /// The Event that tells of it.
-    pub fn event(&self, job: Target) -> Event {
-        let name = event_name(&job, &[&self.id]);
-        let command = format!(
+    /// What a person types to resume it.
+    fn resume_command(&self, job: &Target) -> String {
+        format!(
             "kubectl -n {} annotate {} {} {}={}",
             job.key.namespace,
             job.kind.in_commands(),
             job.key.name,
             keys::RESUME,
             self.id
-        );
+        )
+    }
+
+    /// The Event that tells of it.
+    pub fn event(&self, job: Target) -> Event {
+        let name = event_name(&job, &[&self.id]);
+        let command = self.resume_command(&job);
         let (lead, command) = match self.action {
             Action::FailJob => ("Stopped, its quota is given back, to be ended as failed", None),
             Action::RequeueJob => (

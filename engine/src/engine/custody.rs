@@ -328,6 +328,8 @@ impl Engine {
                     case.withdrawn = Some(asked.clone());
                 }
             }
+            Step::HeldBack(_) if done || is_final(outcome) => {}
+            Step::HeldBack(report) => drop(case.reported.remove(report)),
             Step::Report { policy, report, audit } => {
                 // Told before means counted before.
                 if outcome == Outcome::Applied {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::api::{Action, FailingState, Mode, RecentAction, Rule, bounds, clip};
 use crate::effect::{Effect, EffectId, Verb};
 use crate::engine::casebook::Note;
-use crate::engine::custody::pinned;
+use crate::engine::custody::{is_spent, pinned};
 use crate::engine::flight::{Purpose, Step};
 use crate::engine::requeue::{self, number, rules_for};
 use crate::engine::{Due, Engine};
@@ -162,10 +162,11 @@ impl Engine {
                 (noted.state, noted.reason) = (FailingState::Reported, Some(AUDIT));
             }
             case.notes.insert(Arc::clone(&image.image), noted);
-            let better = plan.acts() || matches!(plan, Plan::Report(_)) && chosen.is_none();
+            let better = plan.acts() || word_of(plan).is_some() && chosen.is_none();
             if better && !matches!(&chosen, Some((_, _, plan, _)) if Plan::acts(plan)) {
                 let spoken = evidence(verdict);
-                if !matches!(plan, Plan::Report(r) if is_told(case, quota, &image.image, r)) {
+                let is_told = word_of(plan).is_some_and(|w| is_told(case, quota, &image.image, w));
+                if !is_told {
                     chosen = Some((image, spoken, plan, rule_of(verdict).map(str::to_owned)));
                 }
             }
@@ -196,10 +197,17 @@ impl Engine {
                 self.spend(&policy.policy, slot, case, step)
             }
             Err(wait) => {
-                if let (Some(note), Some(wait)) = (case.notes.get_mut(&image.image), wait) {
+                case.decision = None;
+                let wait = wait?;
+                if let Some(note) = case.notes.get_mut(&image.image) {
                     note.reason = Some(wait.as_str());
                 }
-                None
+                // What was just done about it may have yet to be seen.
+                let done = is_spent(lever, case)
+                    || case.ended.as_ref().is_some_and(|(pod, _)| Some(*pod) == image.pod);
+                let told = is_told(case, quota, &image.image, wait.as_str());
+                (!done && !told && case.report_pauses.end(now.elapsed).is_none())
+                    .then(|| held_back(job, quota, case, &image.image, &evidence, wait))
             }
         }
     }
@@ -294,6 +302,8 @@ impl Engine {
             Plan::Report(reported) => {
                 Some(report(job, quota, case, policy, &image.image, evidence, reported))
             }
+            Plan::Wait(wait @ (Wait::Outage | Wait::Budget)) => (!is_spent(lever, case))
+                .then(|| held_back(job, quota, case, &image.image, evidence, wait)),
             Plan::Count | Plan::Wait(_) => None,
         }
     }
@@ -446,14 +456,35 @@ fn since(quota: &dyn QuotaView) -> Option<Timestamp> {
     }
 }
 
-/// Whether a report was given in this admission.
-fn is_told(
-    case: &super::Case,
+/// The word by which people are told of a plan that changes nothing; `None` where they are told nothing.
+const fn word_of(plan: Plan<'_>) -> Option<&'static str> {
+    match plan {
+        Plan::Report(reported) => Some(reported.as_str()),
+        Plan::Wait(wait @ (Wait::Outage | Wait::Budget)) => Some(wait.as_str()),
+        Plan::Count | Plan::Wait(_) | Plan::EndPod { .. } | Plan::Act { .. } => None,
+    }
+}
+
+/// Whether people were told so in this admission.
+fn is_told(case: &super::Case, quota: &dyn QuotaView, image: &Arc<str>, word: &str) -> bool {
+    case.reported.contains(&(since(quota), Arc::clone(image), word.to_owned()))
+}
+
+/// Tells people that a brake keeps a job from what its rule says, once an admission.
+fn held_back(
+    job: &Owner,
     quota: &dyn QuotaView,
+    case: &mut super::Case,
     image: &Arc<str>,
-    reported: Reported,
-) -> bool {
-    case.reported.contains(&(since(quota), Arc::clone(image), reported.as_str().to_owned()))
+    evidence: &Evidence,
+    wait: Wait,
+) -> (Step, Effect) {
+    let admission = since(quota);
+    case.reported.retain(|(earlier, _, _)| *earlier == admission);
+    let told = (admission, Arc::clone(image), wait.as_str().to_owned());
+    case.reported.insert(told.clone());
+    let event = explain::held_back_event(job.target(), admission, image, evidence, wait);
+    (Step::HeldBack(told), Effect::Publish(event))
 }
 
 fn report(

@@ -46,6 +46,8 @@ pub(super) enum Step {
     RefuseResume(String),
     /// The Event for such a request.
     RefusedEvent(String),
+    /// The Event of a job that a brake keeps from what its rule says.
+    HeldBack(Report),
     /// The Event of a job that is only reported.
     Report {
         /// The policy that counts it.
@@ -61,7 +63,7 @@ impl Step {
     /// Whether nothing else is done about the job until it has its outcome. A report changes
     /// nothing, and must not keep a hold from its moment.
     pub(super) const fn is_exclusive(&self) -> bool {
-        !matches!(self, Self::Report { .. })
+        !matches!(self, Self::Report { .. } | Self::HeldBack(_))
     }
 }
 

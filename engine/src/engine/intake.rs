@@ -460,7 +460,7 @@ impl Engine {
                 self.cases.entry(job).or_default().pauses.proceed();
             }
         }
-        if matches!(step, Step::Report { .. }) {
+        if !step.is_exclusive() {
             let case = self.cases.entry(job).or_default();
             if outcome.is_done() {
                 case.report_pauses.proceed();

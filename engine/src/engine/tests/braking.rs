@@ -90,6 +90,15 @@ fn holds(effects: &[Effect]) -> usize {
     short(effects).iter().filter(|effect| *effect == "hold Job").count()
 }
 
+/// What is said of jobs that a brake holds back, up to its first comma or `of`.
+fn told_of_waiting(effects: &[Effect]) -> Vec<&str> {
+    let notes = effects.iter().filter_map(|effect| match effect {
+        Effect::Publish(event) if event.action == "Wait" => Some(event.note.as_str()),
+        _ => None,
+    });
+    notes.filter_map(|note| note.split([',', '.']).next()?.split(" of ").next()).collect()
+}
+
 fn last_status(effects: &[Effect]) -> ImagePullPolicyStatus {
     super::status_of(effects).cloned().unwrap()
 }
@@ -212,8 +221,11 @@ fn what_the_budget_held_back_is_seen_and_done_in_the_next_window() {
     let status = last_status(&stage.answer(Outcome::Applied));
     let waits: Vec<_> = status.failing.iter().filter_map(|f| f.reason.as_deref()).collect();
     assert!(waits.contains(&"Budget"), "{waits:?}");
+    assert_eq!(told_of_waiting(&effects), ["Held back: the policy has used up its budget"]);
     jobs[2].fails_again(&mut stage, SECRET);
-    assert_eq!(holds(&stage.answer(Outcome::Applied)), 0, "used up");
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(holds(&effects), 0, "used up");
+    assert!(told_of_waiting(&effects).is_empty(), "told once an admission");
     stage.wait(600);
     assert_eq!(holds(&stage.answer(Outcome::Applied)), 0, "time alone does nothing");
     jobs[2].fails_again(&mut stage, SECRET);
@@ -254,8 +266,15 @@ fn a_registry_that_is_down_opens_its_breaker_and_nothing_is_stopped_for_it() {
     }
     let effects = stage.answer(Outcome::Applied);
     assert_eq!(holds(&effects), 0);
+    let down = "Held back: the image's registry counts as down";
+    assert_eq!(told_of_waiting(&effects), [down; 5], "each job's people are told");
     let status = last_status(&effects);
     assert!(status.failing.iter().all(|f| f.reason.as_deref() == Some("Outage")), "{status:?}");
+    assert_eq!(status.actions.reported, 0, "it is no report");
+    for job in &jobs {
+        job.fails_again(&mut stage, DOWN);
+    }
+    assert!(told_of_waiting(&stage.answer(Outcome::Applied)).is_empty(), "once an admission");
 
     // Another registry is well: what fails there is stopped.
     let other = one(50, "other.io/team/app:missing");
