@@ -76,6 +76,10 @@ pub struct Engine {
     cluster_queue_names: BTreeMap<Uid, String>,
     /// What is free of the ClusterQueues' quota.
     ledger: Ledger,
+    /// The newest input has freed quota, or let somebody leave the queue.
+    quota_moves: bool,
+    /// When that was so last, as [`Now::elapsed`].
+    quota_moved: Duration,
     /// Requeued jobs that are due and wait for quota.
     waiting_for_quota: BTreeSet<Uid>,
     /// The CronJobs that make no new Job while an old one has not ended.
@@ -150,6 +154,8 @@ impl Engine {
             cluster_queues: BTreeMap::new(),
             cluster_queue_names: BTreeMap::new(),
             ledger: Ledger::default(),
+            quota_moves: false,
+            quota_moved: Duration::ZERO,
             waiting_for_quota: BTreeSet::new(),
             outages: Outages::default(),
             elsewhere: Elsewhere::default(),
@@ -181,6 +187,9 @@ impl Engine {
         let mut effects = Vec::new();
         self.notices.clear();
         self.take(input, now);
+        if std::mem::take(&mut self.quota_moves) {
+            self.quota_moved = now.elapsed;
+        }
         self.expect_silence(now);
         self.pass_deadlines(now);
         for policy in self.dirty_policies.clone() {

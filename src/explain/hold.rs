@@ -58,7 +58,7 @@ impl Asking<'_> {
                     ahead(at, now)
                 ),
                 _ => "it is due to come back by itself, and waits for its old Pods to end or for \
-                      its quota to be free"
+                      its quota to be free; where that takes long, its Events say why"
                     .to_owned(),
             },
             (Some(Action::SuspendJob | Action::Report), forbidden) => {

@@ -44,6 +44,10 @@ pub(super) struct Case {
     pub(super) reported: BTreeSet<Report>,
     /// The hold of a job that is due and can't come back, and since when.
     pub(super) stuck: Option<(String, Duration)>,
+    /// The hold of a job that is due and waits for its quota, and since when.
+    pub(super) awaits: Option<(String, Duration)>,
+    /// The hold of which that was told.
+    pub(super) wait_told: Option<String>,
     /// The request to resume that was answered with a refusal.
     pub(super) refused: Option<String>,
     /// The refused request that was taken away.
@@ -158,6 +162,8 @@ impl Case {
             && self.resumed.is_none()
             && self.refused.is_none()
             && self.stuck.is_none()
+            && self.awaits.is_none()
+            && self.wait_told.is_none()
             && self.ended.is_none()
             && self.to_tell.is_none()
             && self.pauses.not_before.is_none()

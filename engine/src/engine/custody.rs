@@ -330,6 +330,9 @@ impl Engine {
             }
             Step::HeldBack(_) if done || is_final(outcome) => {}
             Step::HeldBack(report) => drop(case.reported.remove(report)),
+            Step::WaitEvent(id) => {
+                case.wait_told = (done || is_final(outcome)).then(|| id.clone());
+            }
             Step::Report { policy, report, audit } => {
                 // Told before means counted before.
                 if outcome == Outcome::Applied {

@@ -48,6 +48,8 @@ pub(super) enum Step {
     RefusedEvent(String),
     /// The Event of a job that a brake keeps from what its rule says.
     HeldBack(Report),
+    /// The Event of a requeued job that is due for long and still waits, with the hold's id.
+    WaitEvent(String),
     /// The Event of a job that is only reported.
     Report {
         /// The policy that counts it.

@@ -372,9 +372,12 @@ impl Engine {
     fn put_queue(&mut self, queue: &LocalQueue) {
         let key = queue.metadata.key();
         self.mark_policies_of(&key.namespace);
-        self.cluster_queues.insert(key.clone(), queue.spec.cluster_queue.clone());
+        let behind = queue.spec.cluster_queue.clone();
+        // Kueue writes its counters to a queue all the time.
+        if self.cluster_queues.insert(key.clone(), behind.clone()) != Some(behind) {
+            self.quota_is_free();
+        }
         self.local_queues.insert(queue.metadata.uid, key);
-        self.quota_is_free();
     }
 
     fn drop_queue(&mut self, uid: Uid) {
@@ -399,6 +402,7 @@ impl Engine {
 
     /// Jobs that wait for quota are to be looked at again.
     pub(super) fn quota_is_free(&mut self) {
+        self.quota_moves = true;
         self.dirty_jobs.append(&mut self.waiting_for_quota);
     }
 

@@ -12,12 +12,12 @@ use crate::engine::casebook::Case;
 use crate::engine::custody::{is_spent, pinned};
 use crate::engine::flight::Step;
 use crate::engine::{Due, Engine};
-use crate::explain::{HoldRecord, Return, seconds};
+use crate::explain::{self, Await, HoldRecord, Return, seconds};
 use crate::keys;
 use crate::lever::{Annotations, Lever};
 use crate::name::hash;
 use crate::notice::{Decision, reason};
-use crate::objects::{Key, Meta, Uid};
+use crate::objects::{Key, Meta, Prospect, Uid};
 use crate::owner::Owner;
 use crate::plan::{NoReturn, in_place};
 use crate::quota::QuotaView;
@@ -81,6 +81,10 @@ fn pause(requeue: &Requeue, before: u32, job: Uid) -> Duration {
     whole.saturating_sub(whole / 4 * u32::try_from(parts).unwrap_or(0) / 1000)
 }
 
+/// Kueue looks at who waits within a second or two after quota came free; who still waits after so long has
+/// no use for it.
+const SETTLED: Duration = Duration::from_secs(10);
+
 impl Engine {
     /// Lets a requeued job go on once it is due, its Pods are gone and its quota is free. Where its
     /// Pods don't end for too long, another hold takes the place of this one.
@@ -113,10 +117,13 @@ impl Engine {
         }
         let target = lever.meta().uid;
         let queue = match quota.queue() {
-            Queue::Local(key) => match self.cluster_queues.get(&key) {
-                Some(name) => Some(name.clone()),
-                None => return self.await_quota(uid),
-            },
+            Queue::Local(key) => {
+                let Some(name) = self.cluster_queues.get(&key) else {
+                    let why = Await::Queue;
+                    return self.await_quota(job, hold, why, case, policy.as_deref(), now);
+                };
+                Some(name.clone())
+            }
             Queue::None { .. } => None,
         };
         if let Some(queue) = &queue {
@@ -129,38 +136,91 @@ impl Engine {
                 let why = "what it asks for has not been known";
                 return self.outwait(job, lever, (hold, why), case, policy.as_deref(), now);
             }
-            if !self.ledger.may_return(queue, &requests) {
-                return self.await_quota(uid);
-            }
-            if self.ledger.preempts(queue) && self.others_come_first(target, queue) {
-                return self.await_quota(uid);
+            let waits_for = if !self.ledger.may_return(queue, &requests) {
+                Some(Await::Quota)
+            } else if self.ledger.preempts(queue) && self.others_come_first(uid, target, queue, now)
+            {
+                Some(Await::Others)
+            } else {
+                None
+            };
+            if let Some(why) = waits_for {
+                return self.await_quota(job, hold, why, case, policy.as_deref(), now);
             }
             // Whoever is asked next must not count on the same quota.
             self.ledger.promise(target, queue, requests);
         }
-        case.stuck = None;
+        (case.stuck, case.awaits, case.wait_told) = (None, None, None);
         case.decision = Some(Box::new(Decision::on_hold(job, hold, reason::DUE)));
         let patch = lever.resume_patch(Annotations::new());
         pinned(lever, case, Verb::Resume, Step::Return(target), patch, None)
     }
 
     /// Whether somebody else waits for the same quota and comes before this one: what is free now goes
-    /// there, and this one would displace running work for itself.
-    fn others_come_first(&self, workload: Uid, queue: &str) -> bool {
+    /// there, and this one would displace running work for itself. Who can't be admitted takes nothing,
+    /// and who has been looked at and still waits has no use for what is free. In a strict queue nobody
+    /// is looked at behind one that waits.
+    fn others_come_first(&mut self, job: Uid, workload: Uid, queue: &str, now: Now) -> bool {
         let Some(own) = self.index.workload(workload) else { return false };
-        self.index.workloads().any(|other| {
-            other.metadata.uid != workload && other.is_before(own) && other.is_waiting() && {
-                let namespace = other.metadata.namespace.as_str();
-                let key = Key::new(namespace, other.spec.queue_name.as_str());
-                self.cluster_queues.get(&key).is_some_and(|of| self.ledger.share(of, queue))
+        let settled = self.quota_moved.saturating_add(SETTLED);
+        let mut until = None;
+        let first = self.index.workloads().any(|other| {
+            if other.metadata.uid == workload || !other.is_waiting() || !other.is_before(own) {
+                return false;
             }
-        })
+            let key = Key::new(other.metadata.namespace.as_str(), other.spec.queue_name.as_str());
+            let Some(of) = self.cluster_queues.get(&key) else { return false };
+            if !self.ledger.share(of, queue) {
+                return false;
+            }
+            let blocks = of == queue && self.ledger.is_strict(queue);
+            match other.prospect() {
+                Prospect::OutOfTheQueue => false,
+                Prospect::NeverFits => blocks,
+                Prospect::WaitsForQuota if blocks => true,
+                Prospect::WaitsForQuota => {
+                    until = Some(settled);
+                    now.elapsed < settled
+                }
+                Prospect::Unknown => true,
+            }
+        });
+        if let Some(until) = until.filter(|until| now.elapsed < *until) {
+            self.wake(until, Due::Job(job));
+        }
+        first
     }
 
-    /// The job is looked at again when quota becomes free.
-    fn await_quota(&mut self, job: Uid) -> Option<(Step, Effect)> {
-        self.waiting_for_quota.insert(job);
-        None
+    /// The job is looked at again when quota becomes free. When that lasts longer than the longest pause,
+    /// its people are told: nothing else would say why it does not come back.
+    fn await_quota(
+        &mut self,
+        job: &Owner,
+        hold: &HoldRecord,
+        why: Await,
+        case: &mut Case,
+        policy: Option<&Effective>,
+        now: Now,
+    ) -> Option<(Step, Effect)> {
+        let uid = job.uid();
+        self.waiting_for_quota.insert(uid);
+        if case.wait_told.as_ref() == Some(&hold.id) {
+            return None;
+        }
+        let longest = policy.map_or_else(
+            || Requeue::default().backoff_max_seconds,
+            |policy| policy.requeue.backoff_max_seconds,
+        );
+        let known = case.awaits.take().filter(|(id, _)| *id == hold.id);
+        let (_, since) =
+            case.awaits.insert(known.unwrap_or_else(|| (hold.id.clone(), now.elapsed)));
+        let end = since.saturating_add(Duration::from_secs(longest.into()));
+        if now.elapsed < end {
+            self.wake(end, Due::Job(uid));
+            return None;
+        }
+        let event = explain::waits_event(job.target(), hold, why);
+        Some((Step::WaitEvent(hold.id.clone()), Effect::Publish(event)))
     }
 
     /// A job is due and can't come back: over Pods that have not ended it is never let go. When that

@@ -52,6 +52,9 @@ pub struct Request {
     /// The pod set that asks for least: each gets a flavor of its own, and this is what a flavor
     /// must hold to be one of them.
     pub least: Quantity,
+    /// The flavor that all pod sets were given: one that the job's Pods may have. `None`: they were given
+    /// several, or it is not known.
+    pub flavor: Option<Box<str>>,
 }
 
 impl Admission {
@@ -60,23 +63,26 @@ impl Admission {
         if self.by_topology {
             return Requests::default();
         }
-        let mut by_resource = BTreeMap::<&str, (Quantity, Quantity, usize)>::new();
+        let mut by_resource = BTreeMap::<&str, (Quantity, Quantity, usize, Option<&str>)>::new();
         for usage in &self.usage {
-            let (total, least, askers) = by_resource.entry(&usage.resource).or_insert((
+            let (total, least, askers, one) = by_resource.entry(&usage.resource).or_insert((
                 Quantity::ZERO,
                 Quantity::UNREADABLE,
                 0,
+                Some(&usage.flavor),
             ));
             *total = total.saturating_add(usage.quantity);
             *least = usage.quantity.min(*least);
             *askers += 1;
+            *one = one.filter(|flavor| *flavor == &*usage.flavor);
         }
         by_resource
             .into_iter()
-            .map(|(resource, (total, least, askers))| Request {
+            .map(|(resource, (total, least, askers, flavor))| Request {
                 resource: resource.into(),
                 total,
                 least: if askers == self.pod_sets { least } else { Quantity::ZERO },
+                flavor: flavor.filter(|_| askers == self.pod_sets).map(Into::into),
             })
             .collect()
     }
@@ -89,14 +95,19 @@ impl Requests {
     }
 
     /// As an annotation keeps it, for a Workload whose spec has this generation:
-    /// `cpu=3000m/1000m,nvidia.com/gpu=8000m/8000m@7`, the total and the least of each.
+    /// `cpu=3000m/1000m,cpu:spot=0m/0m@7`, the total and the least of each, and the flavor as a request of
+    /// nothing: 0.1.0 reads it as that.
     pub fn note(&self, generation: i64) -> String {
         let milli = |quantity: Quantity| quantity.milli().unwrap_or(u128::MAX);
         let one = |request: &Request| {
             let (total, least) = (milli(request.total), milli(request.least));
             format!("{}={total}m/{least}m", request.resource)
         };
-        let all: Vec<String> = self.0.iter().map(one).collect();
+        let flavor = |request: &Request| {
+            request.flavor.as_ref().map(|flavor| format!("{}:{flavor}=0m/0m", request.resource))
+        };
+        let all = self.0.iter().map(one).chain(self.0.iter().filter_map(flavor));
+        let all: Vec<String> = all.collect();
         format!("{}@{generation}", all.join(","))
     }
 
@@ -115,9 +126,21 @@ impl Requests {
                 resource: resource.into(),
                 total,
                 least,
+                flavor: None,
             })
         };
-        requests.split(',').map(one).collect::<Option<Self>>().unwrap_or_default()
+        let Some(all) = requests.split(',').map(one).collect::<Option<Vec<Request>>>() else {
+            return Self::default();
+        };
+        // No resource's name has a colon.
+        let (flavors, mut asked): (Vec<Request>, Vec<Request>) =
+            all.into_iter().partition(|request| request.resource.contains(':'));
+        for (resource, flavor) in flavors.iter().filter_map(|r| r.resource.split_once(':')) {
+            if let Some(request) = asked.iter_mut().find(|request| &*request.resource == resource) {
+                request.flavor = Some(flavor.into());
+            }
+        }
+        asked.into_iter().collect()
     }
 }
 
@@ -240,6 +263,15 @@ mod tests {
         let requests = admission.requests();
         let text = "cpu=2500m/500m,nvidia.com/gpu=8000m/0m@7";
         assert_eq!(requests.note(7), text);
+        let alone: Admission = serde_json::from_value(json!({"podSetAssignments": [
+            {"flavors": {"cpu": "spot", "memory": "spot"}, "resourceUsage": {"cpu": "2", "memory": 1}}]}))
+        .unwrap();
+        let with_flavor = alone.requests().note(7);
+        assert_eq!(
+            with_flavor,
+            "cpu=2000m/2000m,memory=1000m/1000m,cpu:spot=0m/0m,memory:spot=0m/0m@7"
+        );
+        assert_eq!(Requests::read(&with_flavor, 7), alone.requests());
         assert_eq!(Requests::read(text, 7), requests);
         assert!(Requests::read(text, 8).is_unknown(), "it was edited");
         for broken in ["", "@7", "cpu@7", "cpu=1@7", "cpu=1/x@7", "cpu=1/1,gpu@7", "cpu=1/1"] {

@@ -41,12 +41,13 @@ pub use pod::{
 pub use policy::Policy;
 pub use quantity::Quantity;
 pub use queue::{
-    ClusterQueue, ClusterQueueSpec, ClusterQueueStatus, FlavorQuotas, FlavorReservation,
-    LocalQueue, LocalQueueSpec, Preemption, ResourceGroup, ResourceQuota, ResourceReservation,
+    ClusterQueue, ClusterQueueSpec, ClusterQueueStatus, FlavorFungibility, FlavorQuotas,
+    FlavorReservation, LocalQueue, LocalQueueSpec, Preemption, ResourceGroup, ResourceQuota,
+    ResourceReservation,
 };
 pub use uid::Uid;
 pub use word::Word;
-pub use workload::{Workload, WorkloadSpec, WorkloadStatus};
+pub use workload::{Prospect, Workload, WorkloadSpec, WorkloadStatus};
 
 /// An object of the cluster, as far as the shell needs to know it.
 pub trait Object {

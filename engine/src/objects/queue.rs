@@ -73,6 +73,10 @@ pub struct ClusterQueueSpec {
     pub cohort_name: Option<Box<str>>,
     /// Whom a job may displace that waits here.
     pub preemption: Option<Preemption>,
+    /// `StrictFIFO`: nobody is looked at behind one that waits. Absent: `BestEffortFIFO`.
+    pub queueing_strategy: Option<Box<str>>,
+    /// When Kueue tries another flavor.
+    pub flavor_fungibility: Option<FlavorFungibility>,
     /// The quota.
     #[serde(deserialize_with = "decode::list")]
     pub resource_groups: Vec<ResourceGroup>,
@@ -88,6 +92,15 @@ pub struct Preemption {
     pub within_cluster_queue: Option<Box<str>>,
     /// In other ClusterQueues of the cohort, that use more than their own quota.
     pub reclaim_within_cohort: Option<Box<str>>,
+}
+
+/// When Kueue tries the next flavor although a job could have this one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FlavorFungibility {
+    /// `TryNextFlavor`, which is meant where it is absent, or the one that stops there (`Preempt`;
+    /// v1beta2: `MayStopSearch`).
+    pub when_can_preempt: Option<Box<str>>,
 }
 
 /// Resources that are given out together, in one of several flavors.
@@ -129,6 +142,17 @@ impl ClusterQueue {
     /// Whether it shares quota with others.
     pub fn is_in_cohort(&self) -> bool {
         self.spec.cohort_name.as_deref().is_some_and(|name| !name.is_empty())
+    }
+
+    /// Whether nobody is looked at behind one that waits.
+    pub fn is_strict(&self) -> bool {
+        self.spec.queueing_strategy.as_deref() == Some("StrictFIFO")
+    }
+
+    /// Whether Kueue tries the other flavors before it displaces anybody for one.
+    pub fn tries_all_flavors(&self) -> bool {
+        let set = self.spec.flavor_fungibility.as_ref().and_then(|f| f.when_can_preempt.as_deref());
+        matches!(set, None | Some("" | "TryNextFlavor"))
     }
 
     /// Whether a job that waits here may displace running ones.

@@ -86,7 +86,34 @@ impl From<StatusOnTheWire> for WorkloadStatus {
     }
 }
 
+/// What becomes of a Workload that waits, as Kueue says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    /// It is not looked at: it is gated, on hold, stopped with its queue, or wrong.
+    OutOfTheQueue,
+    /// It asks for more than it can ever get, or for what no flavor has.
+    NeverFits,
+    /// It was looked at, and what is free is not enough for it.
+    WaitsForQuota,
+    /// It has yet to be looked at, makes room for itself, or Kueue does not say (before 0.19).
+    Unknown,
+}
+
 impl Workload {
+    /// What becomes of it while it waits (Kueue: the reasons of `QuotaReserved` in `workload_types.go`).
+    pub fn prospect(&self) -> Prospect {
+        let mut conditions = self.status.conditions.iter();
+        let says = conditions.find(|c| c.kind == "QuotaReserved" && c.status == "False");
+        match says.map(|condition| condition.reason.as_str()) {
+            Some("AdmissionGated" | "OnHold" | "Suspended" | "Misconfigured" | "Inadmissible") => {
+                Prospect::OutOfTheQueue
+            }
+            Some("ExceedsMaxQuota" | "NoMatchingFlavor") => Prospect::NeverFits,
+            Some("WaitingForQuota") => Prospect::WaitsForQuota,
+            _ => Prospect::Unknown,
+        }
+    }
+
     /// Whether it may hold quota.
     pub fn is_active(&self) -> bool {
         self.spec.active.unwrap_or(true)

@@ -165,21 +165,31 @@ impl Ledger {
         quota.is_some_and(|quota| quota.preempts)
     }
 
-    /// Whether what is free in one ClusterQueue may go to a job of the other. Of which cohort they are
-    /// is not kept: any two in a cohort may share.
+    /// Whether nobody is looked at in that ClusterQueue behind one that waits.
+    pub fn is_strict(&self, cluster_queue: &str) -> bool {
+        let quota = self.accounts.get(cluster_queue).and_then(|account| account.quota.as_ref());
+        quota.is_some_and(|quota| quota.is_strict)
+    }
+
+    /// Whether what is free in one ClusterQueue may go to a job of the other: they are of one cohort. That
+    /// cohorts can be parts of a larger one is left out here: who waits there would borrow, and Kueue lets
+    /// those go first that do not (Kueue: `entryOrdering`).
     pub fn share(&self, one: &str, other: &str) -> bool {
-        let in_cohort = |name: &str| {
+        let cohort = |name: &str| {
             let quota = self.accounts.get(name).and_then(|account| account.quota.as_ref());
-            quota.is_some_and(|quota| quota.in_cohort)
+            quota.and_then(|quota| quota.cohort.as_deref())
         };
-        one == other || in_cohort(one) && in_cohort(other)
+        one == other || cohort(one).is_some_and(|of| cohort(other) == Some(of))
     }
 
     /// Whether a job that asks for this may go on in that ClusterQueue without displacing another.
     ///
-    /// Where the queue preempts nobody it may: Kueue admits it when there is room. Else every flavor
-    /// that Kueue could try must have room in the queue's own unused quota, less what others may have
-    /// borrowed of it: which flavors the job's Pods tolerate is not known here.
+    /// Where the queue preempts nobody it may: Kueue admits it when there is room. Else the flavor that the
+    /// job had must have room in the queue's own unused quota, less what others may have borrowed of it:
+    /// Kueue takes the first flavor that fits, and tries the others before it displaces anybody for one
+    /// (Kueue: `findFlavorForPodSets`). Where it is told not to, each flavor before must have room, too; and
+    /// where it is not known which one the job had, each that Kueue could try: which flavors its Pods
+    /// tolerate is not known here.
     pub fn may_return(&self, cluster_queue: &str, requests: &Requests) -> bool {
         let Some(account) = self.accounts.get(cluster_queue) else { return false };
         let Some(quota) = &account.quota else { return false };
@@ -197,13 +207,26 @@ impl Ledger {
                     return false;
                 }
                 let mut tried = group.flavors.iter().filter(|flavor| {
-                    asked.iter().all(|r| flavor.may_hold(&r.resource, r.least, quota.in_cohort))
+                    asked.iter().all(|r| flavor.may_hold(&r.resource, r.least, quota.in_cohort()))
                 });
                 let has_room = |flavor: &account::Flavor| {
                     asked.iter().all(|r| self.is_free(account, flavor, &r.resource, r.total))
                 };
-                asked.is_empty()
-                    || tried.next().is_some_and(|first| has_room(first) && tried.all(has_room))
+                let had = |flavor: &&account::Flavor| {
+                    asked.iter().all(|r| r.flavor.as_ref() == Some(&flavor.name))
+                };
+                if asked.is_empty() {
+                    return true;
+                }
+                match group.flavors.iter().find(had) {
+                    Some(had) if quota.tries_all_flavors => has_room(had),
+                    Some(had) => {
+                        has_room(had) && tried.take_while(|f| f.name != had.name).all(has_room)
+                    }
+                    None => {
+                        tried.next().is_some_and(|first| has_room(first) && tried.all(has_room))
+                    }
+                }
             })
     }
 
@@ -218,7 +241,7 @@ impl Ledger {
         let mut taken = Amount::of(asked);
         taken.add(account.used(&flavor.name, resource));
         taken.add(account.promised(resource));
-        if account.quota.as_ref().is_some_and(|quota| quota.in_cohort) {
+        if account.quota.as_ref().is_some_and(account::Quota::in_cohort) {
             // Its own part is in there, too: where it borrows itself, nothing is free anyway.
             taken.add(self.lent.of(&flavor.name, resource));
         }

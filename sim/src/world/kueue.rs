@@ -100,6 +100,7 @@ impl World {
                 covered_resources: vec![RESOURCE.into()],
                 flavors: vec![flavor],
             }],
+            ..ClusterQueueSpec::default()
         };
         let status = objects::ClusterQueueStatus::default();
         self.create(Object::ClusterQueue(ClusterQueue { metadata, spec, status }));

@@ -270,7 +270,7 @@ fn a_job_that_no_queue_manages_goes_and_comes_back_in_one_patch_each() {
 #[test]
 fn where_the_queue_preempts_a_job_comes_back_only_into_quota_that_nobody_uses() {
     let (mut stage, marks) = sent_back(&json!({}));
-    assert_eq!(marks["dislodge.dev/held-quota"], "cpu=1000m/1000m@2");
+    assert_eq!(marks["dislodge.dev/held-quota"], "cpu=1000m/1000m,cpu:any=0m/0m@2");
     stage.cluster_queue("LowerPriority", 1);
     stage.wait(120);
     assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "another has it");

@@ -23,8 +23,10 @@ pub(super) struct Account {
 /// A ClusterQueue's quota.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Quota {
-    pub(super) in_cohort: bool,
+    pub(super) cohort: Option<Box<str>>,
     pub(super) preempts: bool,
+    pub(super) is_strict: bool,
+    pub(super) tries_all_flavors: bool,
     pub(super) groups: Box<[Group]>,
 }
 
@@ -57,10 +59,17 @@ impl Quota {
             flavors: group.flavors.iter().map(Flavor::of).collect(),
         });
         Self {
-            in_cohort: queue.is_in_cohort(),
+            cohort: queue.spec.cohort_name.clone().filter(|_| queue.is_in_cohort()),
             preempts: queue.may_preempt(),
+            is_strict: queue.is_strict(),
+            tries_all_flavors: queue.tries_all_flavors(),
             groups: groups.collect(),
         }
+    }
+
+    /// Whether it shares quota with others.
+    pub(super) fn in_cohort(&self) -> bool {
+        self.cohort.is_some()
     }
 
     fn nominal(&self, flavor: &str, resource: &str) -> u128 {
@@ -138,7 +147,7 @@ impl Account {
         let used = self.used(flavor, resource);
         match &self.quota {
             None => used,
-            Some(quota) if quota.in_cohort => used.above(quota.nominal(flavor, resource)),
+            Some(quota) if quota.in_cohort() => used.above(quota.nominal(flavor, resource)),
             Some(_) => Amount::default(),
         }
     }

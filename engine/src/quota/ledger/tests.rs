@@ -55,7 +55,7 @@ fn idle(uid: u128, active: bool, hold: bool) -> Workload {
 fn asks(requests: &[(&str, &str)]) -> Requests {
     let request = |(resource, quantity): &(&str, &str)| {
         let quantity = Quantity::parse(quantity);
-        Request { resource: (*resource).into(), total: quantity, least: quantity }
+        Request { resource: (*resource).into(), total: quantity, least: quantity, flavor: None }
     };
     requests.iter().map(request).collect()
 }
@@ -123,6 +123,39 @@ fn a_job_returns_only_into_unused_quota_of_every_flavor_that_kueue_could_try() {
 }
 
 #[test]
+fn a_job_returns_into_the_flavor_that_it_had_although_another_one_is_full() {
+    let flavors: &[_] = &[("spot", "4", None), ("on-demand", "4", None)];
+    let mut stops = queue("a", "", flavors);
+    stops.spec.flavor_fungibility =
+        Some(serde_json::from_value(json!({"whenCanPreempt": "MayStopSearch"})).unwrap());
+    let tries = queue("a", "", flavors);
+    for (queue, had, full, may) in [
+        (&tries, Some("spot"), "on-demand", true),
+        (&tries, Some("on-demand"), "spot", true),
+        (&tries, Some("spot"), "spot", false),
+        (&tries, Some("gone"), "on-demand", false),
+        (&tries, None, "on-demand", false),
+        (&stops, Some("spot"), "on-demand", true),
+        // Kueue would displace somebody for the first rather than try the second.
+        (&stops, Some("on-demand"), "spot", false),
+    ] {
+        let ledger = ledger(std::slice::from_ref(queue), &[uses(1, "a", full, "4")]);
+        let mut asked = cpu("4");
+        asked.0[0].flavor = had.map(Into::into);
+        assert_eq!(ledger.may_return("a", &asked), may, "{had:?}, {full} is full");
+    }
+}
+
+#[test]
+fn queues_share_what_is_free_where_they_are_of_one_cohort() {
+    let of = |name: &str, cohort: &str| queue(name, cohort, &[("x", "4", None)]);
+    let ledger = ledger(&[of("a", "c"), of("b", "c"), of("d", "e"), of("f", "")], &[]);
+    let shares = |of: &str| ["a", "b", "d", "f", "none"].map(|other| ledger.share(of, other));
+    assert_eq!(shares("a"), [true, true, false, false, false]);
+    assert_eq!(shares("f"), [false, false, false, true, false]);
+}
+
+#[test]
 fn every_group_must_cover_what_is_asked_of_it() {
     let quota = |name: &str, nominal: &str| json!({"name": name, "nominalQuota": nominal});
     let groups = json!([
@@ -185,7 +218,7 @@ fn a_flavor_that_holds_only_a_part_of_the_job_is_one_that_kueue_tries() {
         ledger(&[queue("a", "", &[("x", "5", None), ("y", "9", None)])], &[uses(1, "a", "x", "5")]);
     let request = |least: &str| -> Requests {
         let [total, least] = [Quantity::parse("8"), Quantity::parse(least)];
-        std::iter::once(Request { resource: "cpu".into(), total, least }).collect()
+        std::iter::once(Request { resource: "cpu".into(), total, least, flavor: None }).collect()
     };
     assert!(ledger.may_return("a", &request("8")));
     assert!(!ledger.may_return("a", &request("4")));
@@ -243,8 +276,10 @@ fn a_held_job_asks_for_what_it_took_before() {
     );
     let mut shrinks = idle(1, false, true);
     shrinks.spec.may_shrink = true;
+    let mut took = cpu("3");
+    took.0[0].flavor = Some("x".into());
     for (then, known) in [
-        (idle(1, false, true), Some(cpu("3"))),
+        (idle(1, false, true), Some(took)),
         (shrinks, Some(Requests::default())),
         (idle(1, false, false), None),
         (idle(1, true, true), None),
