@@ -48,6 +48,10 @@ pub(super) struct Case {
     pub(super) awaits: Option<(String, Duration)>,
     /// The hold of which that was told.
     pub(super) wait_told: Option<String>,
+    /// Since when a job that came back has gone well.
+    pub(super) well: Option<Duration>,
+    /// The version of the owner's object from which what is told of its returns was taken away.
+    pub(super) settled: Option<String>,
     /// The request to resume that was answered with a refusal.
     pub(super) refused: Option<String>,
     /// The refused request that was taken away.
@@ -164,6 +168,7 @@ impl Case {
             && self.stuck.is_none()
             && self.awaits.is_none()
             && self.wait_told.is_none()
+            && self.well.is_none()
             && self.ended.is_none()
             && self.to_tell.is_none()
             && self.pauses.not_before.is_none()

@@ -300,11 +300,7 @@ impl Engine {
                     row.change_trouble(|trouble| trouble.marked = None);
                 }
             }
-            Step::Finish => {
-                if outcome.spares_version() {
-                    case.finished = None;
-                }
-            }
+            Step::Finish if outcome.spares_version() => case.finished = None,
             Step::Tell(id) => {
                 // Who may not tell goes on without: the hold can still be resumed.
                 if done || is_final(outcome) {
@@ -333,6 +329,8 @@ impl Engine {
             Step::WaitEvent(id) => {
                 case.wait_told = (done || is_final(outcome)).then(|| id.clone());
             }
+            Step::Settle if outcome.spares_version() => (case.settled, case.spent) = (None, None),
+            Step::Finish | Step::Settle => {}
             Step::Report { policy, report, audit } => {
                 // Told before means counted before.
                 if outcome == Outcome::Applied {

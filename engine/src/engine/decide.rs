@@ -110,6 +110,9 @@ impl Engine {
         if job.is_finished() {
             return None;
         }
+        if let Some(step) = self.settle(&job, (lever, quota), case, idle, now) {
+            return Some(step);
+        }
         self.weigh(&job, lever, quota, case, idle, now)
     }
 

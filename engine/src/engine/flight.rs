@@ -50,6 +50,8 @@ pub(super) enum Step {
     HeldBack(Report),
     /// The Event of a requeued job that is due for long and still waits, with the hold's id.
     WaitEvent(String),
+    /// What is told of a job's returns is taken away: it has gone well since.
+    Settle,
     /// The Event of a job that is only reported.
     Report {
         /// The policy that counts it.

@@ -7,14 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::{Action, Requeue, Rule};
-use crate::effect::{Effect, Verb};
+use crate::effect::{Effect, Target, Verb};
 use crate::engine::casebook::Case;
 use crate::engine::custody::{is_spent, pinned};
 use crate::engine::flight::Step;
 use crate::engine::{Due, Engine};
 use crate::explain::{self, Await, HoldRecord, Return, seconds};
 use crate::keys;
-use crate::lever::{Annotations, Lever};
+use crate::lever::{Annotations, Lever, annotations_patch};
 use crate::name::hash;
 use crate::notice::{Decision, reason};
 use crate::objects::{Key, Meta, Prospect, Uid};
@@ -81,11 +81,67 @@ fn pause(requeue: &Requeue, before: u32, job: Uid) -> Duration {
     whole.saturating_sub(whole / 4 * u32::try_from(parts).unwrap_or(0) / 1000)
 }
 
+/// A job that came back and has run for so long without a failed pull has shown that its image can be pulled:
+/// a kubelet forgets its back-off after that time, too (kubelet.md 2.1).
+const WELL: Duration = Duration::from_secs(600);
 /// Kueue looks at who waits within a second or two after quota came free; who still waits after so long has
 /// no use for it.
 const SETTLED: Duration = Duration::from_secs(10);
 
 impl Engine {
+    /// Takes what is told of a job's returns away once it has gone well for long: what fails later is another
+    /// story, and gets the whole threshold and all returns.
+    pub(super) fn settle(
+        &mut self,
+        job: &Owner,
+        (lever, quota): (&dyn Lever, &dyn QuotaView),
+        case: &mut Case,
+        idle: bool,
+        now: Now,
+    ) -> Option<(Step, Effect)> {
+        let marked = |meta: &Meta| {
+            [keys::REQUEUES, keys::REQUEUED_BY].iter().any(|key| meta.annotation(key).is_some())
+        };
+        let on_owner = marked(job.meta());
+        if !on_owner && !marked(lever.meta())
+            || !self.is_well(job.uid())
+            || self.policies.governing(&quota.queue()).is_none()
+        {
+            case.well = None;
+            return None;
+        }
+        let end = case.well.get_or_insert(now.elapsed).saturating_add(WELL);
+        if now.elapsed < end {
+            self.wake(end, Due::Job(job.uid()));
+            return None;
+        }
+        let version = Some(job.meta().resource_version.clone());
+        if !idle || on_owner && case.settled == version {
+            return None;
+        }
+        let past: Annotations = [(keys::REQUEUES, None), (keys::REQUEUED_BY, None)].into();
+        let patch = annotations_patch(&past);
+        if on_owner {
+            case.settled.clone_from(&version);
+            let target = Target { resource_version: version, ..job.target() };
+            return Some((Step::Settle, Effect::Explain { target, patch }));
+        }
+        pinned(lever, case, Verb::Clear, Step::Settle, patch, None)
+    }
+
+    /// Whether a job's Pods run, and none of them fails or waits.
+    fn is_well(&self, job: Uid) -> bool {
+        let mut any = false;
+        for (_, pod) in self.index.pods_of(job).filter(|(_, pod)| !pod.ending) {
+            let waits = pod.trouble().is_some_and(|trouble| trouble.awaits_since.is_some());
+            if !pod.running || waits || pod.history.tracks().next().is_some() {
+                return false;
+            }
+            any = true;
+        }
+        any
+    }
+
     /// Lets a requeued job go on once it is due, its Pods are gone and its quota is free. Where its
     /// Pods don't end for too long, another hold takes the place of this one.
     pub(super) fn send_back(

@@ -228,6 +228,9 @@ impl Judge {
         };
         let Some(job) = job else { return Ok(()) };
         self.note_overruled(job, written.at, patch);
+        if self.forgets_returns(world, job, patch) {
+            return broken("I4", "its returns are forgotten, and it has never run".to_owned());
+        }
         if patch.part == Part::Status && target.kind == TargetKind::Job {
             let ended = |entry: &super::Entry| {
                 entry.job == job && matches!(entry.what, What::Failed(_) | What::Complete)

@@ -15,6 +15,7 @@ mod kinds;
 mod owners;
 mod recreated;
 mod requeueing;
+mod returning;
 #[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
 mod stage;
 mod telling;

@@ -86,6 +86,22 @@ impl Judge {
         }
     }
 
+    /// What is told of a job's returns is taken away: they count anew. Says whether that is wrong, as no
+    /// person has resumed it and it has never run.
+    pub(super) fn forgets_returns(&mut self, world: &World, job: Uid, patch: &Patch) -> bool {
+        let annotations = patch.body.pointer("/metadata/annotations");
+        let is_gone = |key: &str| {
+            let annotations = annotations.and_then(serde_json::Value::as_object);
+            annotations.and_then(|a| a.get(key)).is_some_and(serde_json::Value::is_null)
+        };
+        let by_person = annotations.is_some_and(|a| a[keys::RESUMED].is_string());
+        if !is_gone(keys::REQUEUES) || by_person {
+            return false;
+        }
+        self.requeued.remove(&job);
+        super::last_running(world, job).is_none()
+    }
+
     /// Slots are reserved before they are used.
     pub(super) fn reserved(
         world: &World,
