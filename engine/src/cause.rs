@@ -102,6 +102,13 @@ impl std::fmt::Display for Class {
 }
 
 impl Cause {
+    /// Whether an image that the kubelet has found bad for this cause before any pull stays so: the reference
+    /// itself is wrong, or no pull is allowed. What else keeps it from pulling (a secret that it cannot read)
+    /// it asks for at each sync, and what it pulls then it shows only in the end (kubelet.md 1.4, 3.1).
+    pub const fn is_without_a_pull(self) -> bool {
+        matches!(self, Self::InvalidReference | Self::NeverPullAbsent)
+    }
+
     /// All causes, in the order in which documentation lists them.
     pub const ALL: [Self; 20] = [
         Self::InvalidReference,

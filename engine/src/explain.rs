@@ -323,6 +323,11 @@ pub fn report_event(
             "Reported only: another node could pull the image, so the fault is the node's"
                 .to_owned()
         }
+        Reported::PullMayRun => {
+            "Reported only: once what keeps the kubelet from pulling is mended, it pulls and shows nothing of \
+             it, so that a pull may run"
+                .to_owned()
+        }
         Reported::Overridden => "Reported only: people have resumed it twice".to_owned(),
         Reported::Ignored => format!("Reported only: {} is set", keys::IGNORE),
         Reported::NoReturn(NoReturn::Exhausted) => {

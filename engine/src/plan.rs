@@ -107,6 +107,8 @@ pub enum Reported {
     PeersRunning,
     /// Another node could pull the image: it is this node's fault.
     NodeLocal,
+    /// The kubelet could not try a pull, and by now one may run that nothing shows.
+    PullMayRun,
     /// People have resumed the job twice.
     Overridden,
     /// The job's owner does not want it.
@@ -202,6 +204,7 @@ impl Reported {
             Self::Audit(_) => Self::AUDIT,
             Self::PeersRunning => "PeersRunning",
             Self::NodeLocal => "NodeLocal",
+            Self::PullMayRun => "PullMayRun",
             Self::Overridden => "Overridden",
             Self::Ignored => "Ignored",
             Self::NoReturn(why) => why.as_str(),
@@ -301,6 +304,8 @@ pub fn plan<'a>(verdict: Verdict<'a>, situation: &Situation) -> Plan<'a> {
         Err(Closed::Late) => return Plan::Wait(Wait::NextFailure),
         Err(Closed::StillPulling) => return Plan::Wait(Wait::OtherImage),
         Err(Closed::ClockSkew) => return Plan::Wait(Wait::ClockSkew),
+        // No failed pull tells, so that there is none to wait for.
+        Err(Closed::Unshown) => return report(Reported::PullMayRun),
         Ok(()) => {}
     }
     if situation.mode == Mode::Audit {
@@ -366,7 +371,7 @@ mod tests {
 
     #[test]
     fn each_circumstance_has_its_say_and_no_other_is_asked_before_it() {
-        let rows: [(Change, &str); 36] = [
+        let rows: [(Change, &str); 38] = [
             (|_, _| {}, "act SuspendJob"),
             (|s, _| s.ignored = true, "report Ignored"),
             (|_, r| r.action = Action::Report, "report Report"),
@@ -389,6 +394,8 @@ mod tests {
             (|s, _| (s.confirmed, s.mode) = (false, Mode::Audit), "wait NextFailure"),
             (|s, _| s.moment = Err(Closed::StillPulling), "wait OtherImage"),
             (|s, _| s.moment = Err(Closed::ClockSkew), "wait ClockSkew"),
+            (|s, _| s.moment = Err(Closed::Unshown), "report PullMayRun"),
+            (|s, _| (s.moment, s.mode) = (Err(Closed::Unshown), Mode::Audit), "report PullMayRun"),
             (|s, _| s.mode = Mode::Audit, "report Audit"),
             (|_, r| r.action = Action::FailJob, "act FailJob"),
             (|s, r| (s.author, r.action) = (Some(PodEnd::Decided), Action::FailJob), "end the Pod"),

@@ -154,6 +154,9 @@ fn reports(reported: Reported) -> String {
         Reported::NoRule => "no rule of the policy lists this cause",
         Reported::PeersRunning => "a container of the job runs, and the rule spares such jobs",
         Reported::NodeLocal => "another node could pull the image, so the fault is this node's",
+        Reported::PullMayRun => {
+            "the kubelet could not try a pull, and would not show one that runs by now"
+        }
         Reported::Overridden => {
             return format!(
                 "it is reported, and nothing more: people have resumed it {MOST_RESUMES} times, \

@@ -19,7 +19,7 @@ const HELD: &str = "Held";
 pub(super) const ENDED: &str = "Ended";
 
 /// All words, those for a decision first.
-pub(super) const ALL: [&str; 29] = [
+pub(super) const ALL: [&str; 30] = [
     THRESHOLD,
     Fallback::BlocksSchedule.as_str(),
     Fallback::NoFailLever.as_str(),
@@ -30,6 +30,7 @@ pub(super) const ALL: [&str; 29] = [
     Reported::AUDIT,
     Reported::PeersRunning.as_str(),
     Reported::NodeLocal.as_str(),
+    Reported::PullMayRun.as_str(),
     Reported::Overridden.as_str(),
     Reported::Ignored.as_str(),
     Reported::IgnoredByJob.as_str(),

@@ -19,7 +19,7 @@ use crate::observe::observe;
 use crate::owner::Owner;
 use crate::plan::{Fallback, Plan, Reported, Situation, Wait, plan};
 use crate::quota::{Admission, QuotaView, Unmanaged};
-use crate::record::{Run, Runs};
+use crate::record::{Closed, Run, Runs};
 use crate::resolve::{Effective, Queue};
 use crate::time::Now;
 
@@ -174,7 +174,10 @@ impl Engine {
                 Some(rule) => Verdict::Reached { rule, evidence },
                 None => verdict,
             };
-            let safe = Situation { moment: Ok(()), confirmed: true, ..situation };
+            // Without a failed pull no moment comes.
+            let unshown = track.once.is_some() && !track.is_without_a_pull();
+            let moment = if unshown { Err(Closed::Unshown) } else { Ok(()) };
+            let safe = Situation { moment, confirmed: true, ..situation };
             images.push(FailingImage {
                 image: Arc::clone(&failing.image),
                 pod: failing.pod,

@@ -36,8 +36,8 @@ pub(super) struct Failing {
     pub(super) image: Arc<str>,
     pub(super) pod: Option<Uid>,
     pub(super) track: Track,
-    /// The end of the safe moment; `Ok(None)` for what was found bad without a pull: none follows,
-    /// so none can be running.
+    /// The end of the safe moment; `Ok(None)` for what was found bad without a pull: none follows, so
+    /// that none can be running, but for other images of the Pod.
     pub(super) moment: Result<Option<Duration>, Closed>,
 }
 
@@ -352,10 +352,11 @@ impl Engine {
         let mut best: BTreeMap<Arc<str>, ((bool, u32), Failing)> = BTreeMap::new();
         for (uid, pod) in self.index.pods_of(job) {
             for (image, track) in pod.history.tracks() {
-                let moment = if track.once.is_some() {
-                    Ok(None)
+                let timing = &self.config.timing;
+                let moment = if track.is_without_a_pull() {
+                    pod.history.moment_without_a_pull(image, now, timing)
                 } else {
-                    pod.history.moment(image, now, &self.config.timing).map(Some)
+                    pod.history.moment(image, now, timing).map(Some)
                 };
                 let verdict = judge(rules, &track.runs, track.once, now);
                 let ripe = moment.is_ok()

@@ -69,10 +69,14 @@ impl Engine {
     /// Until when a Pod that carries our condition may still be ended.
     fn may_end_until(&self, pod: &PodRow, marked: Duration, now: Now) -> Option<Duration> {
         let timing = &self.config.timing;
-        let ends = pod.history.tracks().filter_map(|(image, track)| match track.once {
-            // No moment ends it, so it gets one of its own.
-            Some(_) => Some(marked + timing.moment),
-            None => pod.history.moment(image, now, timing).ok(),
+        let ends = pod.history.tracks().filter_map(|(image, track)| {
+            if track.is_without_a_pull() {
+                // Where no moment ends it, it gets one of its own.
+                let end = pod.history.moment_without_a_pull(image, now, timing).ok()?;
+                Some(end.unwrap_or(marked + timing.moment))
+            } else {
+                pod.history.moment(image, now, timing).ok()
+            }
         });
         ends.max().filter(|until| !pod.running && *until >= now.elapsed)
     }

@@ -29,6 +29,9 @@ pub enum Closed {
     Late,
     /// Another image of the Pod is still to be pulled.
     StillPulling,
+    /// A pull may run that nothing shows: what kept the kubelet from pulling may be mended by now, and it
+    /// would not say so before the pull has ended.
+    Unshown,
     /// The kubelet seems to have written in the future: our clock and the API server's differ too
     /// much to tell when.
     ClockSkew,
@@ -136,8 +139,33 @@ impl PodHistory {
                 Ok(opened.saturating_add(timing.moment))
             }
             _ if track.is_some_and(|track| track.skewed) => Err(Closed::ClockSkew),
+            _ if track.is_some_and(|track| track.once.is_some()) => Err(Closed::Unshown),
             _ => Err(Closed::Late),
         }
+    }
+
+    /// The same for an image that was found bad without a pull: there is no pull of its own to wait for.
+    /// `None`: there is no end to it.
+    ///
+    /// # Errors
+    /// Another image of the Pod is still to be pulled, or waits for its next pull and may be pulled already:
+    /// a Pod that is deleted then starts that container once its pull has ended (live.md 0.1).
+    pub fn moment_without_a_pull(
+        &self,
+        image: &str,
+        now: Now,
+        timing: &Timing,
+    ) -> Result<Option<Duration>, Closed> {
+        if self.wanted {
+            return Err(Closed::StillPulling);
+        }
+        let others = self.tracks().filter(|(name, _)| ***name != *image);
+        let mut end: Option<Duration> = None;
+        for (other, _) in others.filter(|(_, track)| !track.is_without_a_pull()) {
+            let until = self.moment(other, now, timing).map_err(|_| Closed::StillPulling)?;
+            end = Some(end.map_or(until, |end| end.min(until)));
+        }
+        Ok(end)
     }
 
     /// The images that this status shows on the node and the one before did not.

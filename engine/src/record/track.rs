@@ -114,10 +114,12 @@ impl Track {
                 return Step::Nothing;
             }
             Standing::Window(failure) => {
-                // It is pulled again: what was bad without a pull (a secret) has been mended.
-                self.once = None;
+                // It is pulled again: what was bad without a pull (a secret) has been mended, and this is a
+                // failed pull of its own.
+                let mended = self.once.take().is_some();
                 self.stage = Stage::Window;
-                if was != Stage::Window && failure.cause != Cause::NodeThrottled {
+                let new = was != Stage::Window || mended;
+                if new && failure.cause != Cause::NodeThrottled {
                     self.runs.push(failure.cause, at);
                     return Step::Failed { window: true };
                 }
@@ -159,6 +161,11 @@ impl Track {
         } else {
             (self.opened, self.since_outage) = (None, Some(SinceOutage::default()));
         }
+    }
+
+    /// Whether it was found bad without a pull, and none can follow.
+    pub fn is_without_a_pull(&self) -> bool {
+        self.once.is_some() && self.runs.newest_cause().is_some_and(Cause::is_without_a_pull)
     }
 
     /// Whether what was counted may be acted on: after an outage so many failed pulls as the rule

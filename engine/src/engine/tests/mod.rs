@@ -16,6 +16,7 @@ mod owners;
 mod recreated;
 mod requeueing;
 mod returning;
+mod sparing;
 #[expect(clippy::needless_pass_by_value, reason = "json!(..) as an argument reads best")]
 mod stage;
 mod telling;
