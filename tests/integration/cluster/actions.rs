@@ -215,8 +215,9 @@ async fn a_job_that_would_block_a_schedule_is_failed_and_the_next_one_starts(
     let plan = JobPlan::new("tonight", &stage.missing());
     stage.create(&plan.with(json!({"metadata": {"ownerReferences": owner}}))).await?;
     let job = stage.job_when("tonight", 60, "failed", |job| ended(job, "Failed").is_some()).await?;
-    let (reason, _) = ended(&job, "Failed").unwrap_or_default();
+    let (reason, message) = ended(&job, "Failed").unwrap_or_default();
     check(reason == "ImagePullFailed", || reason.to_owned())?;
+    check(message.contains("BlocksSchedule"), || message.to_owned())?;
 
     stage.image("missing", Script::succeeds(Duration::from_millis(200)));
     let on = Patch::Merge(json!({"spec": {"schedule": "* * * * *", "suspend": false}}));

@@ -81,6 +81,8 @@ async fn a_job_that_fails_again_goes_back_until_its_returns_are_used_up(stage: S
     check(!workload.annotations().contains_key("dislodge.dev/resume-at"), || {
         format!("{:?}", workload.annotations())
     })?;
+    let word = workload.annotations().get("dislodge.dev/held").cloned().unwrap_or_default();
+    check(word.contains("RequeuesExhausted"), || word.clone())?;
     let policy = stage
         .policy_when("gpu", 20, "suspended at last", |p| {
             p.data["status"]["actions"]["suspended"] == 1

@@ -459,6 +459,20 @@ fn one_misspelt_repository_opens_no_breaker_and_five_of_them_do() {
     }
 }
 
+/// By what a registry answers, one secret that has expired can't be told from an ingress that answers 401 to
+/// everybody: five repositories of it open a breaker, one doesn't (docs/operate.md).
+#[test]
+fn one_expired_secret_opens_a_breaker_where_it_is_used_for_five_repositories() {
+    for (distinct, open) in [(1, false), (4, false), (5, true)] {
+        let mut stage = Stage::new();
+        stage.policy(policy(9, &json!({})));
+        let names = images(12, |n| format!("r.io/a/app{}:tag{n}", n % distinct));
+        failing(&mut stage, &names, SECRET);
+        let status = settled(&mut stage);
+        assert_eq!(!status.outages.is_empty(), open, "{distinct} repositories");
+    }
+}
+
 #[test]
 fn what_is_found_bad_without_a_pull_tells_nothing_of_a_registry() {
     let mut stage = Stage::new();

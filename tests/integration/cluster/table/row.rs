@@ -217,9 +217,13 @@ impl Row {
                 Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
             }
         }
-        tokio::time::sleep(STAYS).await;
-        let seen = State::read(&stage, &self, &owner).await?;
-        seen.check(&self).map_err(|why| format!("it did not stay {end:?}: {why}"))?;
+        // What flips for a moment in between did not stay.
+        let until = tokio::time::Instant::now() + STAYS;
+        while tokio::time::Instant::now() < until {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let seen = State::read(&stage, &self, &owner).await?;
+            seen.check(&self).map_err(|why| format!("it did not stay {end:?}: {why}"))?;
+        }
         writes::check(&stage, &self, trouble, &controllers).await
     }
 
