@@ -142,8 +142,12 @@ impl Track {
         Self { runs, ..Self::default() }
     }
 
-    /// Starts the count anew and keeps what the status shows now.
+    /// Starts the count anew and keeps what the status shows now. What was found bad without a pull has no
+    /// count, and is not told again: it may be of a Pod that was made after the resume that is only seen now.
     pub fn forgive(&mut self) {
+        if self.once.is_some() {
+            return;
+        }
         // A forgiven window is still open: it must not count when it is seen again.
         *self = Self { stage: self.stage, windows: self.windows, ..Self::default() };
     }

@@ -160,3 +160,25 @@ fn a_job_of_which_one_pod_still_waits_for_its_image_has_not_gone_well() {
     stage.wait(100_000);
     assert!(short(&stage.answer(Outcome::Applied)).is_empty());
 }
+
+/// Found by simulation: the Pod that the Job makes after its return is seen before the return itself.
+#[test]
+fn what_is_bad_without_a_pull_is_acted_on_although_its_job_is_seen_to_return_only_later() {
+    let mut spec = requeueing(&json!({}));
+    spec["rules"][0]["causes"] = json!(["InvalidReference"]);
+    let mut stage = Stage::new();
+    stage.policy(spec);
+    stage.job_with(json!({}), json!({}), json!({}));
+    stage.pod(POD, "InvalidImageName", "invalid reference format");
+    let marks = marks_of(&stage.answer(Outcome::Applied));
+    stage.no_pod(POD);
+    stage.job_in(json!({}), marks.clone(), json!({"suspend": true}), json!({}));
+    stage.answer(Outcome::Applied);
+    stage.wait(61);
+    assert_eq!(short(&stage.answer(Outcome::Applied)), ["resume Job"]);
+    stage.pod(NEXT_POD, "InvalidImageName", "invalid reference format");
+    let left = json!({"dislodge.dev/requeues": "1", "dislodge.dev/requeued-by": "missing"});
+    stage.job_with(json!({}), left, json!({}));
+    let effects = stage.answer(Outcome::Applied);
+    assert_eq!(short(&effects)[0], "hold Job", "{effects:?}");
+}
