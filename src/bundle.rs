@@ -40,7 +40,7 @@ use crate::record::{self, Watching};
     look at it before you send it (tar xzf). Nothing is written to the cluster.\n\
     Rights: view. What may not be read is named in it, and left out.")]
 pub struct ReportArgs {
-    /// The file; it must not exist yet [default: dislodge-report-<time>.tar.gz]
+    /// The file; it must not exist yet [default: dislodge-report-TIME.tar.gz]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 

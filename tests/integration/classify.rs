@@ -34,7 +34,6 @@ pub(crate) const ALL: &[Test] = &[
     ("a_file_that_does_not_exist_is_named", no_file),
     ("modes_that_exclude_each_other_are_refused_as_wrong_usage", conflicts),
     ("the_help_has_an_example_of_each_mode", help),
-    ("the_readme_shows_what_is_really_printed", readme),
 ];
 
 const IMAGE: &str = "r.io/team/timeout:404";
@@ -574,17 +573,4 @@ fn help() -> Outcome {
         "Exit code: 0 whether or not",
     ];
     run(&["--help"], "")?.is(0, &examples, &[])
-}
-
-fn readme() -> Outcome {
-    let readme = include_str!("../../README.md");
-    let example = readme.split_once("$ dislodge classify ").map(|(_, rest)| rest);
-    let example =
-        example.and_then(|rest| rest.split("```").next()).and_then(|e| e.split_once('\n'));
-    let Some((command, page)) = example else { return Err("the README has no example".into()) };
-    let (flags, message) = command.split_once(" '").ok_or("the README's message is not quoted")?;
-    let mut arguments: Vec<&str> = flags.split(' ').collect();
-    arguments.push(message.trim_end_matches('\''));
-    let said = run(&arguments, "")?;
-    said.is(0, &[page], &[])
 }

@@ -209,7 +209,8 @@ impl Engine {
                 let done = is_spent(lever, case)
                     || case.ended.as_ref().is_some_and(|(pod, _)| Some(*pod) == image.pod);
                 let told = is_told(case, quota, &image.image, wait.as_str());
-                (!done && !told && case.report_pauses.end(now.elapsed).is_none())
+                let tells = !done && !told && case.report_pauses.end(now.elapsed).is_none();
+                (tells && self.may_tell_of_wait(&policy.policy, now))
                     .then(|| held_back(job, quota, case, &image.image, &evidence, wait))
             }
         }
@@ -275,7 +276,7 @@ impl Engine {
 
     /// The first effect of a plan.
     fn carry_out(
-        &self,
+        &mut self,
         job: &Owner,
         (lever, quota): (&dyn Lever, &dyn QuotaView),
         case: &mut super::Case,
@@ -305,8 +306,9 @@ impl Engine {
             Plan::Report(reported) => {
                 Some(report(job, quota, case, policy, &image.image, evidence, reported))
             }
-            Plan::Wait(wait @ (Wait::Outage | Wait::Budget)) => (!is_spent(lever, case))
-                .then(|| held_back(job, quota, case, &image.image, evidence, wait)),
+            Plan::Wait(wait @ (Wait::Outage | Wait::Budget)) => (!is_spent(lever, case)
+                && self.may_tell_of_wait(&policy.policy, now))
+            .then(|| held_back(job, quota, case, &image.image, evidence, wait)),
             Plan::Count | Plan::Wait(_) => None,
         }
     }

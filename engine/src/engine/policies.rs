@@ -45,7 +45,14 @@ pub(super) struct PolicyState {
     checkpoint: Vec<FailingJob>,
     /// Jobs and their images, as the status shows them, on which Enforce would have acted.
     audited: BTreeSet<(Uid, String)>,
+    /// How many Events have told of jobs that are held back, and since when they are counted.
+    waits_told: (Duration, usize),
 }
+
+/// So many Events of one policy tell within [`WAITS_WINDOW`] of jobs that are held back: as many as its status
+/// lists. Thousands may wait for one registry or one budget.
+const WAITS_TOLD: usize = bounds::FAILING;
+const WAITS_WINDOW: Duration = Duration::from_secs(600);
 
 /// What only the status keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,6 +118,7 @@ impl Engine {
                     counters: Counters::read(&policy.status),
                     checkpoint: policy.status.failing.clone(),
                     audited: audited_before(&policy.status.failing),
+                    waits_told: (now.elapsed, 0),
                     policy,
                 };
                 self.remember_reports(&state.checkpoint);
@@ -174,6 +182,17 @@ impl Engine {
     pub(super) fn mark_policies_of(&mut self, namespace: &str) {
         let keys = self.policy_states.keys().filter(|key| key.namespace == namespace);
         self.dirty_policies.extend(keys.cloned());
+    }
+
+    /// Whether one more Event may tell that a job of this policy is held back.
+    pub(super) fn may_tell_of_wait(&mut self, policy: &Key, now: Now) -> bool {
+        let Some(state) = self.policy_states.get_mut(policy) else { return false };
+        let (since, told) = &mut state.waits_told;
+        if now.elapsed.saturating_sub(*since) >= WAITS_WINDOW {
+            (*since, *told) = (now.elapsed, 0);
+        }
+        *told = told.saturating_add(1);
+        *told <= WAITS_TOLD
     }
 
     /// A hold was told of: it counts now.
