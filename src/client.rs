@@ -6,16 +6,18 @@ mod timeout;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::body::{Bytes, HttpBody};
 use backon::{ExponentialBuilder, Retryable};
 use dislodge_engine::message::mask;
-use http::HeaderValue;
 use http::header::USER_AGENT;
-use kube::client::ClientBuilder;
+use http::{HeaderValue, Request, Response};
+use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use tower::{BoxError, Service};
 
-pub use self::count::CountLayer;
-pub use self::timeout::{Overdue, TimeoutLayer};
+pub use self::count::{Count, CountLayer};
+pub use self::timeout::{Overdue, Timeout, TimeoutLayer};
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -174,13 +176,34 @@ pub async fn connect(
     config.read_timeout = Some(SILENCE);
     config.headers.push((USER_AGENT, HeaderValue::from_static(speaker.user_agent())));
     let address = mask(&config.cluster_url.to_string()).into_owned();
-    let client = ClientBuilder::try_from(config)
-        .map_err(|error| ClientError::Unusable { from, reason: reason(&error) })?
+    let builder = ClientBuilder::try_from(config)
+        .map_err(|error| ClientError::Unusable { from, reason: reason(&error) })?;
+    Ok(Connection { client: layered(builder, metrics, clock).build(), address })
+}
+
+/// A connection of the controller through a service in the same process: an API server in memory.
+pub fn through<S, B>(service: S, metrics: Metrics, clock: Clock) -> Connection
+where
+    S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let builder = layered(ClientBuilder::new(service, "default"), metrics, clock);
+    Connection { client: builder.build(), address: "this process".to_owned() }
+}
+
+/// What every request of ours goes through.
+fn layered<S>(
+    builder: ClientBuilder<S>,
+    metrics: Metrics,
+    clock: Clock,
+) -> ClientBuilder<Count<Timeout<S>>> {
+    builder
         .with_layer(&TimeoutLayer::new(REQUEST_TIMEOUT))
         // Outside of it: a request without an answer counts, too.
         .with_layer(&CountLayer::new(metrics, clock))
-        .build();
-    Ok(Connection { client, address })
 }
 
 /// As kubectl looks for it, but a Pod's service account comes before a file in the home directory.

@@ -16,6 +16,7 @@ pub(crate) use self::line::{name, target};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::request::{Accepted, Refused};
+use crate::tasks::Tasks;
 use crate::watch::kinds::Versions;
 use crate::{apply, report};
 
@@ -67,6 +68,7 @@ pub struct Trigger {
 pub struct Dispatch {
     writer: Writer,
     metrics: Metrics,
+    tasks: Tasks,
     told: UnboundedSender<Told>,
 }
 
@@ -77,9 +79,14 @@ impl std::fmt::Debug for Dispatch {
 }
 
 impl Dispatch {
-    /// Outcomes go to `told`.
-    pub const fn new(writer: Writer, metrics: Metrics, told: UnboundedSender<Told>) -> Self {
-        Self { writer, metrics, told }
+    /// Each effect is one of `tasks`; outcomes go to `told`.
+    pub const fn new(
+        writer: Writer,
+        metrics: Metrics,
+        tasks: Tasks,
+        told: UnboundedSender<Told>,
+    ) -> Self {
+        Self { writer, metrics, tasks, told }
     }
 
     /// Starts an effect, and says which decision it carries out. Its outcome is told exactly once,
@@ -93,7 +100,7 @@ impl Dispatch {
     ) {
         let (writer, metrics) = (self.writer.clone(), self.metrics.clone());
         let promise = Promise { id, outcome: Outcome::Unavailable, told: self.told.clone() };
-        tokio::spawn(async move {
+        self.tasks.start(async move {
             let name = name(&effect, decision.is_some());
             let event_to_patch = writer.clock.elapsed().saturating_sub(trigger.received);
             if let Some(decision) = &decision {

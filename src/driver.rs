@@ -219,6 +219,7 @@ impl Driver {
         let until = self.clock.elapsed() + DRAIN;
         while self.under_way > 0 {
             tokio::select! {
+                biased;
                 Some(told) = self.told.recv() => self.finish(told),
                 () = self.clock.sleep_until(until) => {
                     let left = self.under_way;

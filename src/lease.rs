@@ -105,9 +105,10 @@ impl Keeper {
                 }
             }
         };
-        // Boxed, as the requests of both would make a large future.
+        // Boxed, as the requests of both would make a large future. In this order always: what is left to
+        // chance cannot be played again.
         let both = Box::pin(async {
-            tokio::select! { () = claiming => (), () = listening => () }
+            tokio::select! { biased; () = claiming => (), () = listening => () }
         });
         let _stopped = stop.run_until_cancelled(both).await;
     }
@@ -120,6 +121,7 @@ impl Keeper {
     ) -> Result<(), Closed> {
         loop {
             tokio::select! {
+                biased;
                 () = self.clock.sleep_until(next) => return Ok(()),
                 Ok(()) = said.changed() => {
                     self.paused.clone_from(&said.borrow_and_update());

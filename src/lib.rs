@@ -50,6 +50,7 @@ mod source;
 pub mod status;
 pub mod steer;
 pub mod suite;
+pub mod tasks;
 pub mod telemetry;
 pub mod terminal;
 pub mod watch;

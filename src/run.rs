@@ -1,18 +1,14 @@
 //! The wiring of the controller, from the first contact to a clean stop.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dislodge_engine::Engine;
-use futures::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::args::ControllerArgs;
-use crate::client::{self, ClientError};
+use crate::client::{self, ClientError, Connection};
 use crate::clock::Clock;
 use crate::dispatch::{Dispatch, Writer};
 use crate::driver::Driver;
@@ -22,6 +18,7 @@ use crate::metrics::{Metrics, endpoint};
 use crate::recording::rolling::{self, Ended, Place, Recorder};
 use crate::serve::{self, BindError, Service};
 use crate::settings::Settings;
+use crate::tasks::Tasks;
 use crate::watch::kinds::Versions;
 use crate::{probes, telemetry, watch};
 
@@ -73,112 +70,120 @@ pub fn controller(args: &ControllerArgs) -> Result<(), Error> {
     ended
 }
 
-/// The tasks that run as long as the process does.
-#[derive(Clone, Debug)]
-pub struct Tasks {
-    tracker: TaskTracker,
-    stop: CancellationToken,
-    fault: Arc<OnceLock<&'static str>>,
-}
-
-impl Tasks {
-    /// None yet.
-    #[expect(clippy::new_without_default, reason = "there is nothing usual about it")]
-    pub fn new() -> Self {
-        Self {
-            tracker: TaskTracker::new(),
-            stop: CancellationToken::new(),
-            fault: Arc::new(OnceLock::new()),
-        }
-    }
-
-    /// Ends all of them when it is cancelled, and is cancelled where one ends by itself.
-    pub const fn stop(&self) -> &CancellationToken {
-        &self.stop
-    }
-
-    /// Starts a task that is to end with the process and no sooner: if it does, the process stops.
-    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let (stop, fault) = (self.stop.clone(), Arc::clone(&self.fault));
-        self.tracker.spawn(async move {
-            let ended = stop.run_until_cancelled(AssertUnwindSafe(task).catch_unwind()).await;
-            if ended.is_some() && !stop.is_cancelled() {
-                tracing::error!(
-                    task = name,
-                    "a part of the program has ended unexpectedly: stopping"
-                );
-                let _ = fault.set(name);
-                stop.cancel();
-            }
-        });
-    }
-}
-
 async fn serve(settings: Settings) -> Result<(), Error> {
-    let clock = Clock::start();
-    let health = Health::new(clock);
-    let tasks = Tasks::new();
-    let stop = tasks.stop.clone();
+    let replica = Replica::new(Clock::start());
+    let Replica { clock, health, metrics, tasks } = &replica;
     announce(&settings);
-    tasks.spawn("signal handler", signals(stop.clone())?);
-
-    let metrics = Metrics::new(health.clone());
-    let recording = record(&settings, clock, &metrics)?;
+    tasks.spawn("signal handler", signals(tasks.stop().clone())?);
     let (kubeconfig, context) = (settings.kubeconfig.as_deref(), settings.context.as_deref());
-    let connection =
-        client::connect(kubeconfig, context, client::Speaker::Controller(&metrics, clock)).await?;
-    for bound in serve::bind(services(&settings, &health, &metrics)).await? {
+    let speaker = client::Speaker::Controller(metrics, *clock);
+    let connection = client::connect(kubeconfig, context, speaker).await?;
+    for bound in serve::bind(services(&settings, health, metrics)).await? {
         tasks.spawn("server of probes and metrics", bound.serve());
     }
-    if stop.run_until_cancelled(client::reach(&connection)).await.is_none() {
-        return ended(&tasks);
-    }
-    health.reached();
+    replica.run(&settings, connection).await
+}
 
-    let client = connection.client;
-    let versions = Versions::default();
-    let writer = Writer::new(client.clone(), versions.clone(), settings.identity.clone(), clock);
-    let engine = Engine::new(settings.engine());
-    let (driver, inbox) = Driver::new(engine, (clock, health.clone(), metrics.clone()), |told| {
-        Dispatch::new(writer, metrics.clone(), told)
-    });
-    let (driver, recorded) = match recording {
-        Some((recorder, ended)) => (driver.recorded(recorder), Some(ended)),
-        None => (driver, None),
-    };
-    let mut keeper = Keeper::new(
-        client.clone(),
-        &settings.lease_namespace,
-        &settings.lease_name,
-        &settings.identity,
-        clock,
-        inbox.clone(),
-    );
-    let namespace = settings.namespace;
-    let context = watch::Context { client, namespace, inbox, clock, health, metrics, versions };
-    watch::start(&context, &tasks);
-    let claim = async {
-        keeper.run(&stop).await;
-        keeper
-    };
-    let stopping = async {
-        stop.cancelled().await;
-        tokio::time::sleep(STOP).await;
-    };
-    // The driver's panic is the process' own; the drain comes before the Lease is given back.
-    let work = async {
-        let ((), keeper) = tokio::join!(driver.run(&stop), claim);
-        keeper.release().await;
-        if let Some(recorded) = recorded {
-            // The recorder is gone with the driver: the file gets its end.
-            let _ = recorded.await;
-        }
-    };
-    tokio::select! {
-        () = work => tracing::info!("stopped"),
-        () = stopping => tracing::warn!("stopped without waiting any longer"),
+/// A replica of the controller: all of it but how it reaches its API server and is reached itself.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Its clock.
+    pub clock: Clock,
+    /// How it fares.
+    pub health: Health,
+    /// What it counts and measures.
+    pub metrics: Metrics,
+    /// Its tasks, by which it is stopped.
+    pub tasks: Tasks,
+}
+
+impl Replica {
+    /// A replica that does nothing yet.
+    pub fn new(clock: Clock) -> Self {
+        let health = Health::new(clock);
+        let metrics = Metrics::new(health.clone());
+        Self { clock, health, metrics, tasks: Tasks::new() }
     }
-    ended(&tasks)
+
+    /// Does the controller's work until it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// Where a part of it ended that never ends.
+    pub async fn run(&self, settings: &Settings, connection: Connection) -> Result<(), Error> {
+        // Whoever kills it looks at what it did, and not at how it ended.
+        // Boxed, as it is a large future.
+        let ended = self.tasks.alive(Box::pin(self.work(settings, connection))).await;
+        ended.unwrap_or_else(|| self.ended())
+    }
+
+    async fn work(&self, settings: &Settings, connection: Connection) -> Result<(), Error> {
+        let Self { clock, health, metrics, tasks } = self;
+        let (clock, stop) = (*clock, tasks.stop());
+        let recording = record(settings, clock, metrics)?;
+        if stop.run_until_cancelled(client::reach(&connection)).await.is_none() {
+            return self.ended();
+        }
+        health.reached();
+
+        let client = connection.client;
+        let versions = Versions::default();
+        let writer =
+            Writer::new(client.clone(), versions.clone(), settings.identity.clone(), clock);
+        let tells = (clock, health.clone(), metrics.clone());
+        let (driver, inbox) = Driver::new(Engine::new(settings.engine()), tells, |told| {
+            Dispatch::new(writer, metrics.clone(), tasks.clone(), told)
+        });
+        let (driver, recorded) = match recording {
+            Some((recorder, ended)) => (driver.recorded(recorder), Some(ended)),
+            None => (driver, None),
+        };
+        let mut keeper = Keeper::new(
+            client.clone(),
+            &settings.lease_namespace,
+            &settings.lease_name,
+            &settings.identity,
+            clock,
+            inbox.clone(),
+        );
+        let context = watch::Context {
+            client,
+            namespace: settings.namespace.clone(),
+            inbox,
+            clock,
+            health: health.clone(),
+            metrics: metrics.clone(),
+            versions,
+        };
+        watch::start(&context, tasks);
+        let claim = async {
+            keeper.run(stop).await;
+            keeper
+        };
+        let stopping = async {
+            stop.cancelled().await;
+            tokio::time::sleep(STOP).await;
+        };
+        // The driver's panic is the process' own; the drain comes before the Lease is given back.
+        let work = async {
+            let ((), keeper) = tokio::join!(driver.run(stop), claim);
+            keeper.release().await;
+            if let Some(recorded) = recorded {
+                // The recorder is gone with the driver: the file gets its end.
+                let _ = recorded.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = work => tracing::info!("stopped"),
+            () = stopping => tracing::warn!("stopped without waiting any longer"),
+        }
+        self.ended()
+    }
+
+    fn ended(&self) -> Result<(), Error> {
+        self.tasks.fault().map_or(Ok(()), |name| Err(Error::Died(name)))
+    }
 }
 
 /// Begins the recording that was asked for.
@@ -208,10 +213,6 @@ fn services(settings: &Settings, health: &Health, metrics: &Metrics) -> Vec<Serv
             routes: endpoint::routes(metrics.clone()),
         },
     ]
-}
-
-fn ended(tasks: &Tasks) -> Result<(), Error> {
-    tasks.fault.get().map_or(Ok(()), |name| Err(Error::Died(name)))
 }
 
 fn announce(settings: &Settings) {
@@ -244,27 +245,4 @@ pub(crate) fn signals(stop: CancellationToken) -> Result<impl Future<Output = ()
         tracing::info!(signal = name, "stopping");
         stop.cancel();
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_part_that_ends_or_panics_stops_the_process_and_is_named() {
-        let tasks = Tasks::new();
-        tasks.spawn("watch", async { panic!("on purpose") });
-        tasks.stop.cancelled().await;
-        assert!(matches!(ended(&tasks), Err(Error::Died("watch"))));
-    }
-
-    #[tokio::test]
-    async fn a_part_that_ends_with_the_process_is_no_fault() {
-        let tasks = Tasks::new();
-        tasks.spawn("watch", std::future::pending());
-        tasks.stop.cancel();
-        tasks.tracker.close();
-        tasks.tracker.wait().await;
-        assert!(ended(&tasks).is_ok());
-    }
 }

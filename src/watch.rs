@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::driver::Inbox;
 use crate::health::Health;
 use crate::metrics::Metrics;
-use crate::run::Tasks;
+use crate::tasks::Tasks;
 
 /// How often is looked for a kind that the API server does not serve.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);

@@ -12,6 +12,7 @@
 //! (everybody may do everything), admission but for a few defaults, quotas, and most of the validation
 //! (see `api/validation.rs`); fields that no schema has are kept.
 
+mod components;
 mod defaults;
 mod deletion;
 mod discovery;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+pub use self::components::Changed;
 pub use self::kinds::{KINDS, Kind};
 use self::query::Query;
 pub use self::refusal::{Cause, Refusal};

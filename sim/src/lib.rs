@@ -11,12 +11,14 @@
 //! * [`patch`]: how an API server applies patches.
 //! * [`random`]: histories of such a cluster out of a seed, with [`chance`].
 //! * [`api`]: an API server over the store, as requests and answers.
+//! * [`policies`]: what our CRD says, for that server.
 //! * [`world`]: the cluster in memory: all actors on one store, with Dislodge among them.
 
 pub mod api;
 pub mod chance;
 pub mod kubelet;
 pub mod patch;
+pub mod policies;
 pub mod random;
 mod reference;
 pub mod registry;

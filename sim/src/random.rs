@@ -5,6 +5,7 @@
 
 mod faults;
 mod jobs;
+mod staged;
 mod table;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use dislodge_engine::api::{Action, ImagePullPolicySpec};
 use serde_json::json;
 
+pub use staged::Staged;
 pub use table::{FAULTS, Fault, Tier};
 
 use crate::chance::Chance;
@@ -265,7 +267,11 @@ impl Recipe {
 
     /// The smallest history that breaks the same rule, by leaving out one item after the other.
     pub fn shrink(&self, rule: &str) -> Self {
-        let breaks = |recipe: &Self| recipe.play().is_err_and(|violation| violation.rule == rule);
+        self.shrink_by(|recipe| recipe.play().is_err_and(|violation| violation.rule == rule))
+    }
+
+    /// The smallest history of which that can be said, as it can of this one.
+    pub fn shrink_by(&self, breaks: impl Fn(&Self) -> bool) -> Self {
         let mut small = self.clone();
         let mut index = small.items.len();
         while index > 0 {

@@ -15,6 +15,7 @@ mod nodes;
 pub mod object;
 mod people;
 mod placing;
+mod served;
 mod server;
 mod trouble;
 
@@ -33,6 +34,7 @@ pub use kueue::Quota;
 pub use mistakes::Mistake;
 pub use object::{Author, Job, JobPlan, Object, Pod, Template, Workload};
 pub use people::Deed;
+pub use served::{Sent, Served};
 pub use trouble::{Site, Trouble};
 
 use crate::kubelet::Kubelet;
@@ -62,6 +64,8 @@ pub struct Plan {
     /// After how long Kueue evicts a job whose Pods do not get ready (`waitForPodsReady.timeout`;
     /// Kueue: 30 min); `None`: never.
     pub pods_ready_timeout: Option<Duration>,
+    /// What quota is counted in: the resource that the CPUs of jobs and queues stand for.
+    pub resource: &'static str,
     /// Moves all that jitters.
     pub seed: u64,
 }
@@ -75,6 +79,7 @@ impl Default for Plan {
             kubelet: crate::kubelet::Version::V1_36,
             registry: Registry::new(crate::registry::Script::succeeds(Duration::from_secs(2))),
             pods_ready_timeout: Some(Duration::from_secs(30 * 60)),
+            resource: "cpu",
             seed: 0,
         }
     }
@@ -88,6 +93,8 @@ pub struct World {
     store: Store<Id, Object>,
     /// The newest change that all actors were told of.
     told: Version,
+    /// What clients have yet to be shown, where there are any.
+    unshown: Option<Vec<Change<Id, Object>>>,
     /// The last uid that was given out. The kubelets' jitter hangs on it, and with it on the seed.
     uids: u128,
     pods_of: BTreeMap<Uid, BTreeSet<Uid>>,
@@ -121,13 +128,14 @@ impl World {
             start: plan.start,
             store: Store::new(KEPT),
             told: Version::default(),
+            unshown: None,
             uids: u128::from(plan.seed) << 64,
             pods_of: BTreeMap::new(),
             workload_of: BTreeMap::new(),
             nodes: Vec::new(),
             registry: plan.registry,
             jobs: jobs::JobController::default(),
-            kueue: kueue::Kueue::new(plan.pods_ready_timeout),
+            kueue: kueue::Kueue::new(plan.pods_ready_timeout, plan.resource),
             placing: placing::Scheduler::default(),
             people: people::People::default(),
             replicas: Vec::new(),
@@ -229,6 +237,9 @@ impl World {
                     replica.sees(self.now, &change);
                 }
                 self.history.sees(self.now, &change);
+                if let Some(unshown) = &mut self.unshown {
+                    unshown.push(change);
+                }
             }
         }
     }

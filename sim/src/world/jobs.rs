@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dislodge_engine::input::Kind;
 use dislodge_engine::keys;
-use dislodge_engine::objects::{self, JobSpec, Uid};
+use dislodge_engine::objects::{self, JobSpec, Meta, Uid};
 use dislodge_engine::objects::{PodConditionPattern, PodFailurePolicy, PodFailureRule};
 
 use super::object::{Author, Job, JobPlan, Object, Pod, holds, set_condition, whole_seconds};
@@ -64,6 +64,11 @@ impl World {
             metadata.labels.insert(keys::KUEUE_QUEUE, queue.as_str());
         }
         metadata.annotations.extend(plan.annotations.iter().cloned());
+        self.submit_as(metadata, plan)
+    }
+
+    /// The same, with metadata that it has already.
+    pub(super) fn submit_as(&mut self, metadata: Meta, plan: JobPlan) -> Uid {
         // Kueue's webhook suspends what is submitted to a queue.
         let spec = JobSpec {
             suspend: plan.queue.is_some(),

@@ -26,9 +26,8 @@ const REQUEUE_BATCH: Duration = Duration::from_millis(1020);
 /// `requeuingStrategy.backoffBaseSeconds`, 60), doubled up to an hour.
 const NOT_READY_PAUSE: Duration = Duration::from_secs(60);
 const MOST_PAUSE: Duration = Duration::from_secs(3600);
-/// The one flavor and resource of the model.
+/// The one flavor of the model.
 const FLAVOR: &str = "default";
-const RESOURCE: &str = "cpu";
 
 /// Kueue.
 #[derive(Debug)]
@@ -37,6 +36,8 @@ pub(super) struct Kueue {
     /// Workloads for which others make room: nobody else gets that.
     booked: BTreeSet<Uid>,
     pods_ready_timeout: Option<Duration>,
+    /// The one resource of the model.
+    resource: &'static str,
 }
 
 /// What is to be done.
@@ -53,8 +54,13 @@ enum Work {
 }
 
 impl Kueue {
-    pub(super) const fn new(pods_ready_timeout: Option<Duration>) -> Self {
-        Self { agenda: BTreeSet::new(), booked: BTreeSet::new(), pods_ready_timeout }
+    pub(super) const fn new(pods_ready_timeout: Option<Duration>, resource: &'static str) -> Self {
+        Self { agenda: BTreeSet::new(), booked: BTreeSet::new(), pods_ready_timeout, resource }
+    }
+
+    /// What quota is counted in.
+    pub(super) const fn resource(&self) -> &'static str {
+        self.resource
     }
 
     pub(super) fn due(&self) -> Option<Duration> {
@@ -84,7 +90,7 @@ impl World {
     pub fn add_cluster_queue(&mut self, name: &str, quota: &Quota) {
         let metadata = self.new_meta("", name);
         let nominal = ResourceQuota {
-            name: RESOURCE.into(),
+            name: self.kueue.resource.into(),
             nominal_quota: cpus(quota.cpus),
             borrowing_limit: None,
         };
@@ -97,7 +103,7 @@ impl World {
             cohort_name: quota.cohort.as_deref().map(Into::into),
             preemption: Some(preemption),
             resource_groups: vec![ResourceGroup {
-                covered_resources: vec![RESOURCE.into()],
+                covered_resources: vec![self.kueue.resource.into()],
                 flavors: vec![flavor],
             }],
             ..ClusterQueueSpec::default()
@@ -329,8 +335,11 @@ impl World {
     fn admit(&mut self, uid: Uid, queue: &ClusterQueue, wanted: u32) {
         let wall = self.wall();
         self.kueue.booked.remove(&uid);
-        let usage =
-            Usage { flavor: FLAVOR.into(), resource: RESOURCE.into(), quantity: cpus(wanted) };
+        let usage = Usage {
+            flavor: FLAVOR.into(),
+            resource: self.kueue.resource.into(),
+            quantity: cpus(wanted),
+        };
         let admission = Admission {
             cluster_queue: queue.metadata.name.as_str().into(),
             usage: Box::new([usage]),
@@ -476,9 +485,10 @@ impl World {
             if queue.and_then(says) == Some(cpus(used)) {
                 continue;
             }
+            let resource = self.kueue.resource;
             self.change(Kind::ClusterQueue, uid, |object| {
                 if let Object::ClusterQueue(queue) = object {
-                    let total = ResourceReservation { name: RESOURCE.into(), total: cpus(used) };
+                    let total = ResourceReservation { name: resource.into(), total: cpus(used) };
                     queue.status.flavors_reservation =
                         vec![FlavorReservation { name: FLAVOR.into(), resources: vec![total] }];
                 }

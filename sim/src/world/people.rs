@@ -116,7 +116,11 @@ impl World {
                     self.submit(*plan);
                 }
             }
-            Deed::Delete(job) => self.delete_job(&job),
+            Deed::Delete(job) => {
+                if let Some(uid) = self.job_named(&job) {
+                    self.delete_job(uid);
+                }
+            }
             // What changes nothing leaves no trace, and nobody can know of it.
             Deed::SetActive(job, active) => {
                 let uid = self.job_named(&job).and_then(|uid| self.workload_of.get(&uid).copied());
@@ -215,8 +219,7 @@ impl World {
     }
 
     /// Deletes a Job; the garbage collector takes its Pods and its Workload along.
-    fn delete_job(&mut self, job: &Job) {
-        let Some(uid) = self.job_named(job) else { return };
+    pub(super) fn delete_job(&mut self, uid: Uid) {
         let _gone = self.store.delete(&(Kind::Job, uid), None);
         if let Some(workload) = self.workload_of.get(&uid).copied() {
             let _gone = self.store.delete(&(Kind::Workload, workload), None);

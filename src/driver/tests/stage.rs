@@ -18,6 +18,7 @@ use crate::driver::{Driver, Inbox};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::recording::rolling::{Ended, Place, Recorder};
+use crate::tasks::Tasks;
 use crate::watch::kinds::Versions;
 
 pub(crate) const IMAGE: &str = "r.io/team/app:missing";
@@ -81,7 +82,7 @@ impl Stage {
         let both = Writer::new(client, Versions::default(), "me".to_owned(), clock);
         let tells = (clock, health, metrics.clone());
         let (driver, inbox) = Driver::new(Engine::new(config()), tells, |told| {
-            Dispatch::new(both, metrics.clone(), told)
+            Dispatch::new(both, metrics.clone(), Tasks::new(), told)
         });
         let (driver, recorded) = match place {
             None => (driver, None),

@@ -4,7 +4,6 @@
 
 mod client;
 mod kubectl;
-mod policies;
 mod program;
 pub(crate) mod script;
 mod secrets;
@@ -13,6 +12,7 @@ mod upgrade;
 use std::future::Future;
 
 use dislodge_sim::api::Server;
+use dislodge_sim::policies;
 use dislodge_testbed::Memory;
 use jiff::Timestamp;
 use libtest_mimic::Trial;

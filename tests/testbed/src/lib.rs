@@ -37,6 +37,7 @@ pub mod text;
 pub mod tools;
 pub mod usage;
 pub mod watching;
+pub mod wire;
 mod work_folder;
 
 pub use account::Account;

@@ -1,8 +1,8 @@
 //! The cluster in memory behind a client, or on a port of loopback.
 //!
-//! [`dislodge_sim::api`] answers requests and knows neither sockets nor clocks. Here it becomes a
-//! [`tower::Service`], out of which a [`kube::Client`] is made without a socket, and which `kubectl` or
-//! the built program reach by HTTP.
+//! [`dislodge_sim::api`] answers requests and knows neither sockets nor clocks, alone or with a whole
+//! cluster behind it ([`Served`]). Here it becomes a [`tower::Service`], out of which a [`kube::Client`]
+//! is made without a socket, and which `kubectl` or the built program reach by HTTP.
 //!
 //! Its time is that of tokio, from a beginning that the caller names: on a paused runtime it stands
 //! still until all tasks wait, and then goes on at once to whatever is due next.
@@ -18,15 +18,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use dislodge_sim::api::{self, Answer, Method, Request, Server, WatchId};
+use dislodge_sim::api::{self, Answer, Method, Polled, Request, Server, WatchId};
 use dislodge_sim::store::Version;
+use dislodge_sim::world::{Sent, Served};
 use futures::stream::{self, Stream};
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tower::{BoxError, Service};
 
@@ -36,26 +37,88 @@ use crate::kubeconfig;
 /// The longest body that is read (etcd takes no more than 1.5 MiB).
 const LONGEST_BODY: usize = 3 << 20;
 
+/// What answers requests, given the time.
+pub trait Serves: std::fmt::Debug + Send + 'static {
+    /// Answers a request.
+    fn handle(&mut self, request: &Request, now: Timestamp) -> Answer;
+    /// Answers a request of the controller, of which this is known.
+    fn handle_ours(&mut self, request: &Request, _sent: Sent, now: Timestamp) -> Answer {
+        self.handle(request, now)
+    }
+    /// What there is to send to a watch.
+    fn poll(&mut self, id: WatchId, now: Timestamp) -> Polled;
+    /// When a watch has something to send though nothing changes.
+    fn next_deadline(&self, id: WatchId) -> Option<Timestamp>;
+    /// The client of a watch is gone.
+    fn close(&mut self, id: WatchId);
+    /// The newest change.
+    fn version(&self) -> Version;
+}
+
+macro_rules! serves {
+    ($type:ty, $($more:item)*) => {
+        impl Serves for $type {
+            $($more)*
+
+            fn handle(&mut self, request: &Request, now: Timestamp) -> Answer {
+                <$type>::handle(self, request, now)
+            }
+
+            fn poll(&mut self, id: WatchId, now: Timestamp) -> Polled {
+                <$type>::poll(self, id, now)
+            }
+
+            fn next_deadline(&self, id: WatchId) -> Option<Timestamp> {
+                <$type>::next_deadline(self, id)
+            }
+
+            fn close(&mut self, id: WatchId) {
+                <$type>::close(self, id);
+            }
+
+            fn version(&self) -> Version {
+                <$type>::version(self)
+            }
+        }
+    };
+}
+serves!(Server,);
+serves!(
+    Served,
+    fn handle_ours(&mut self, request: &Request, sent: Sent, now: Timestamp) -> Answer {
+        Self::handle_ours(self, request, sent, now)
+    }
+);
+
 /// An API server that many use at once. Clones share it.
-#[derive(Clone, Debug)]
-pub struct Memory(Arc<Shared>);
+#[derive(Debug)]
+pub struct Memory<S = Server>(Arc<Shared<S>>);
+
+// By hand: what is shared need not be `Clone`.
+impl<S> Clone for Memory<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 #[derive(Debug)]
-struct Shared {
-    server: Mutex<Server>,
+struct Shared<S> {
+    server: Mutex<S>,
     /// The newest change, for those who watch.
     version: watch::Sender<Version>,
+    /// Somebody has done something: actors may have more to do than before.
+    done: Notify,
     began: Instant,
     /// What time it was then.
     epoch: Timestamp,
 }
 
-impl Memory {
+impl<S: Serves> Memory<S> {
     /// Shares a server. It is `epoch` now.
-    pub fn new(server: Server, epoch: Timestamp) -> Self {
+    pub fn new(server: S, epoch: Timestamp) -> Self {
         let version = watch::Sender::new(server.version());
-        let server = Mutex::new(server);
-        Self(Arc::new(Shared { server, version, began: Instant::now(), epoch }))
+        let (server, done) = (Mutex::new(server), Notify::new());
+        Self(Arc::new(Shared { server, version, done, began: Instant::now(), epoch }))
     }
 
     /// What time it is there.
@@ -66,7 +129,13 @@ impl Memory {
 
     /// Does something with the server itself, as what runs beside it does: look, or let it forget.
     /// Whoever watches is told of the changes.
-    pub fn with<T>(&self, act: impl FnOnce(&mut Server, Timestamp) -> T) -> T {
+    pub fn with<T>(&self, act: impl FnOnce(&mut S, Timestamp) -> T) -> T {
+        let done = self.advance(act);
+        self.0.done.notify_one();
+        done
+    }
+
+    fn advance<T>(&self, act: impl FnOnce(&mut S, Timestamp) -> T) -> T {
         let now = self.now();
         let mut server = self.server();
         let done = act(&mut server, now);
@@ -93,12 +162,15 @@ impl Memory {
         Listening::start(Router::new().fallback_service(self.clone())).await
     }
 
-    fn server(&self) -> MutexGuard<'_, Server> {
+    fn server(&self) -> MutexGuard<'_, S> {
         self.0.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, request: &Request) -> http::Response<Body> {
-        let answer = self.with(|server, now| server.handle(request, now));
+    fn answer(&self, request: &Request, sent: Option<Sent>) -> http::Response<Body> {
+        let answer = self.with(|server, now| match sent {
+            Some(sent) => server.handle_ours(request, sent, now),
+            None => server.handle(request, now),
+        });
         let (code, kind, body) = match answer {
             Answer::Done { code, body: api::Body::Object(object) } => {
                 (code, "application/json", Body::from(object.to_string()))
@@ -118,7 +190,7 @@ impl Memory {
     fn events(
         &self,
         id: WatchId,
-    ) -> impl Stream<Item = std::result::Result<Bytes, Infallible>> + use<> {
+    ) -> impl Stream<Item = std::result::Result<Bytes, Infallible>> + use<S> {
         let open = Open { memory: self.clone(), id, version: self.0.version.subscribe() };
         stream::unfold(Some(open), |open| async {
             let mut open = open?;
@@ -130,14 +202,36 @@ impl Memory {
     }
 }
 
+impl Memory<Served> {
+    /// Lets the actors of the cluster act whenever it is time, for as long as it is polled.
+    pub async fn live(&self) {
+        loop {
+            let due = self.server().next();
+            let left = due.map(|due| Duration::try_from(due.duration_since(self.now())));
+            let wait = async {
+                match left {
+                    // Overdue: at once.
+                    Some(left) => tokio::time::sleep(left.unwrap_or_default()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.0.done.notified() => {}
+                () = wait => self.advance(Served::run_until),
+            }
+        }
+    }
+}
+
 /// A watch that a client reads.
-struct Open {
-    memory: Memory,
+struct Open<S: Serves> {
+    memory: Memory<S>,
     id: WatchId,
     version: watch::Receiver<Version>,
 }
 
-impl Open {
+impl<S: Serves> Open<S> {
     /// Waits for something to send. Tells whether that is the last.
     async fn next(&mut self) -> (String, bool) {
         loop {
@@ -175,14 +269,15 @@ fn line(event: &Value) -> String {
     format!("{{\"type\":{},\"object\":{}}}\n", part("type"), part("object"))
 }
 
-impl Drop for Open {
+impl<S: Serves> Drop for Open<S> {
     fn drop(&mut self) {
         self.memory.server().close(self.id);
     }
 }
 
-impl<B> Service<http::Request<B>> for Memory
+impl<S, B> Service<http::Request<B>> for Memory<S>
 where
+    S: Serves,
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
@@ -214,13 +309,14 @@ where
                 let value = head.headers.get(name).and_then(|value| value.to_str().ok());
                 value.unwrap_or_default().to_owned()
             };
-            Ok(memory.answer(&Request {
+            let request = Request {
                 method,
                 path: head.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
                 content_type: text(CONTENT_TYPE),
                 agent: text(USER_AGENT),
                 body: body.to_vec(),
-            }))
+            };
+            Ok(memory.answer(&request, head.extensions.get::<Sent>().copied()))
         })
     }
 }

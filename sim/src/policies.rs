@@ -1,13 +1,14 @@
-//! What our CRD says, for the server in memory.
+//! What our CRD says, for the API server in memory.
 
 use std::sync::Arc;
 
 use dislodge_engine::api::validate::{self, Refusal};
-use dislodge_sim::api::{Cause, Part, Schema};
 use serde_json::Value;
 
+use crate::api::{Cause, Part, Schema};
+
 /// The schema of the CRD, with its defaults and rules.
-pub(super) fn schema() -> Arc<dyn Schema> {
+pub fn schema() -> Arc<dyn Schema> {
     Arc::new(Policies)
 }
 
