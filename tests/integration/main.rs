@@ -12,6 +12,7 @@ mod deploy;
 mod explain;
 mod fleet;
 mod guard;
+mod histories;
 mod lint;
 mod memory;
 mod process;
@@ -129,6 +130,9 @@ fn offline() -> Vec<Trial> {
         trials.push(Trial::test(format!("cluster::watching::{name}"), test));
     }
     trials.extend(memory::trials());
+    for (name, test) in histories::ALL {
+        trials.push(Trial::test(format!("histories::{name}"), test));
+    }
     for (name, test) in fleet::ALL {
         trials.push(Trial::test(format!("fleet::{name}"), test));
     }
