@@ -7,8 +7,8 @@
 use dislodge_engine::objects::Key as Place;
 use serde_json::Value;
 
-use super::kinds::KINDS;
-use super::{Key, Object, Server};
+use super::kinds::{KINDS, Kind};
+use super::{Key, Object, Server, defaults};
 use crate::store::{Expired, Version, What};
 
 /// A change of an object.
@@ -25,7 +25,8 @@ pub struct Changed {
 impl Server {
     /// An object as it stands.
     pub fn stored(&self, plural: &str, place: &Place) -> Option<&Value> {
-        let (_, object) = self.store.get(&key(plural, place)?)?;
+        let kind = KINDS.iter().find(|kind| kind.plural == plural)?;
+        let (_, object) = self.store.get(&key(kind, place))?;
         Some(&object.0)
     }
 
@@ -36,10 +37,12 @@ impl Server {
         of_kind.map(|(_, object)| &object.0)
     }
 
-    /// Puts an object where it belongs; one that is as it was is no change. Kinds that are not served
-    /// are passed over.
-    pub fn put(&mut self, plural: &str, place: &Place, object: Value) {
-        let Some(key) = key(plural, place) else { return };
+    /// Puts an object where it belongs, with what an API server fills in; one that is as it was is no change.
+    /// Kinds that are not served are passed over.
+    pub fn put(&mut self, plural: &str, place: &Place, mut object: Value) {
+        let Some(kind) = KINDS.iter().find(|kind| kind.plural == plural) else { return };
+        let key = key(kind, place);
+        defaults::fill(kind, &mut object);
         let _same_or_new = match self.store.get(&key) {
             Some(_) => self.store.replace(&key, None, Object(object)),
             None => self.store.create(key, Object(object)),
@@ -48,8 +51,8 @@ impl Server {
 
     /// Takes an object away, whatever keeps it.
     pub fn take_away(&mut self, plural: &str, place: &Place) {
-        if let Some(key) = key(plural, place) {
-            let _gone_or_absent = self.store.delete(&key, None);
+        if let Some(kind) = KINDS.iter().find(|kind| kind.plural == plural) {
+            let _gone_or_absent = self.store.delete(&key(kind, place), None);
         }
     }
 
@@ -69,11 +72,10 @@ impl Server {
     }
 }
 
-fn key(plural: &str, place: &Place) -> Option<Key> {
-    let kind = KINDS.iter().find(|kind| kind.plural == plural)?;
+fn key(kind: &Kind, place: &Place) -> Key {
     let path = match place.namespace.as_str() {
         "" => place.name.clone(),
         namespace => format!("{namespace}/{}", place.name),
     };
-    Some(Key { stored: kind.stored, path })
+    Key { stored: kind.stored, path }
 }

@@ -183,7 +183,9 @@ impl Served {
         let object = match self.server.stored(plural, &place) {
             Some(there) => {
                 let mut object = there.clone();
-                overlay(&mut object, &before.unwrap_or_default(), &after);
+                // The Pods of a Job that a client has made are as the client wants them.
+                let made = || json!({"spec": {"template": after.pointer("/spec/template")}});
+                overlay(&mut object, &before.unwrap_or_else(made), &after);
                 object
             }
             None => named(kind, after),

@@ -48,7 +48,7 @@ fn read<T: DeserializeOwned>(object: &Value) -> Option<T> {
     serde_json::from_value(object.clone()).ok()
 }
 
-fn uid(object: &Value) -> Uid {
+pub(super) fn uid(object: &Value) -> Uid {
     let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
     Uid::parse(uid.unwrap_or_default())
 }

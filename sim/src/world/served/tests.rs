@@ -186,3 +186,27 @@ fn a_job_that_a_client_creates_runs_and_one_that_it_deletes_is_gone() {
     let running = pods.iter().filter(|pod| pod["status"]["phase"] == "Running").count();
     assert_eq!((running, pods.len()), (1, 1), "{pods:?}");
 }
+
+#[test]
+fn what_a_client_notes_on_a_job_the_actors_know() {
+    let mut served = stuck();
+    let jobs = "/apis/batch/v1/namespaces/team/jobs";
+    let job = json!({
+        "metadata": {"name": "c", "labels": {"kueue.x-k8s.io/queue-name": "gpu"}},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [
+            {"name": "main", "image": IMAGE, "resources": {"requests": {"cpu": "1"}}}]}}},
+    });
+    send(&mut served, Method::Post, "", jobs, &job);
+    after(&mut served, 60);
+    let note = json!({"metadata": {"annotations": {"dislodge.dev/held": "why"}}});
+    for name in ["a", "b", "c"] {
+        let noted = send(&mut served, Method::Patch, MERGE, &format!("{jobs}/{name}"), &note);
+        assert_eq!(noted["metadata"]["annotations"]["dislodge.dev/held"], "why");
+        let history = served.world.history().entries();
+        let held = history.iter().any(|entry| {
+            matches!(entry.what, crate::world::What::Held { .. })
+                && entry.job == crate::world::served::take::uid(&noted)
+        });
+        assert!(held, "{name}: {history:#?}");
+    }
+}
