@@ -4,6 +4,7 @@ CARGO ?= cargo
 # For `make histories`.
 FIRST ?= 0
 HISTORIES ?= 100000
+SHELL_HISTORIES ?= 1000
 # For `make faults`: seeds of each fault alone, and of each pair.
 SEEDS ?= 100
 PAIRS ?= 10
@@ -14,7 +15,7 @@ CARGO_DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo demo-cluster test test-fast test-troubled histories tools lint fmt fmt-check doc generate verify deny \
+.PHONY: help demo demo-cluster test test-fast test-troubled histories histories-shell tools lint fmt fmt-check doc generate verify deny \
 	deny-install bench-release bench-fleet bench-reading bench-suite count-reading faults fuzz mutants image \
 	seeded-bugs test-image
 
@@ -38,6 +39,9 @@ test-troubled: ## each row of the table with a killed controller, and with two t
 
 histories: ## random histories of a whole cluster: HISTORIES of them, from seed FIRST on
 	$(CARGO) run --locked --release --package dislodge-sim --example histories -- $(FIRST) $(HISTORIES)
+
+histories-shell: ## the same by the program itself, its shell included: SHELL_HISTORIES of them, from seed FIRST on
+	$(CARGO) run --locked --release --example histories-shell -- $(FIRST) $(SHELL_HISTORIES)
 
 faults: ## each fault of the table alone, with each action, and all pairs: SEEDS and PAIRS seeds each
 	$(CARGO) run --locked --release --package dislodge-sim --example faults -- $(SEEDS) $(PAIRS)

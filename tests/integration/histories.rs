@@ -7,7 +7,9 @@ mod troubles;
 
 use dislodge_sim::random::Recipe;
 
-use crate::{Outcome, Test};
+use crate::Outcome;
+
+type Test = (&'static str, fn() -> Outcome);
 
 /// The tests of this file.
 pub(crate) const ALL: &[Test] = &[
