@@ -27,7 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::{BoxError, Service};
 
@@ -104,8 +104,10 @@ impl<S> Clone for Memory<S> {
 #[derive(Debug)]
 struct Shared<S> {
     server: Mutex<S>,
-    /// The newest change, for those who watch.
-    version: watch::Sender<Version>,
+    /// The newest change that those who watch were told of, and how they are: in the order in which they came,
+    /// and not by chance.
+    told: Mutex<Version>,
+    changed: Notify,
     /// Somebody has done something: actors may have more to do than before.
     done: Notify,
     began: Instant,
@@ -116,9 +118,9 @@ struct Shared<S> {
 impl<S: Serves> Memory<S> {
     /// Shares a server. It is `epoch` now.
     pub fn new(server: S, epoch: Timestamp) -> Self {
-        let version = watch::Sender::new(server.version());
-        let (server, done) = (Mutex::new(server), Notify::new());
-        Self(Arc::new(Shared { server, version, done, began: Instant::now(), epoch }))
+        let told = Mutex::new(server.version());
+        let (server, done, changed) = (Mutex::new(server), Notify::new(), Notify::new());
+        Self(Arc::new(Shared { server, told, changed, done, began: Instant::now(), epoch }))
     }
 
     /// What time it is there.
@@ -141,11 +143,11 @@ impl<S: Serves> Memory<S> {
         let done = act(&mut server, now);
         let newest = server.version();
         drop(server);
-        self.0.version.send_if_modified(|version| {
-            let changed = *version != newest;
-            *version = newest;
-            changed
-        });
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *told, newest) != newest {
+            self.0.changed.notify_waiters();
+        }
+        drop(told);
         done
     }
 
@@ -191,7 +193,7 @@ impl<S: Serves> Memory<S> {
         &self,
         id: WatchId,
     ) -> impl Stream<Item = std::result::Result<Bytes, Infallible>> + use<S> {
-        let open = Open { memory: self.clone(), id, version: self.0.version.subscribe() };
+        let open = Open { memory: self.clone(), id };
         stream::unfold(Some(open), |open| async {
             let mut open = open?;
             let (lines, over) = open.next().await;
@@ -228,14 +230,15 @@ impl Memory<Served> {
 struct Open<S: Serves> {
     memory: Memory<S>,
     id: WatchId,
-    version: watch::Receiver<Version>,
 }
 
 impl<S: Serves> Open<S> {
     /// Waits for something to send. Tells whether that is the last.
     async fn next(&mut self) -> (String, bool) {
         loop {
-            self.version.borrow_and_update();
+            let mut changed = std::pin::pin!(self.memory.0.changed.notified());
+            // Before it is looked: what changes from now on is not missed.
+            changed.as_mut().enable();
             let now = self.memory.now();
             let (polled, due) = {
                 let mut server = self.memory.server();
@@ -253,9 +256,8 @@ impl<S: Serves> Open<S> {
                 }
             };
             tokio::select! {
-                changed = self.version.changed() => if changed.is_err() {
-                    return (String::new(), true);
-                },
+                biased;
+                () = changed => {}
                 () = wait => {}
             }
         }

@@ -9,11 +9,11 @@ use dislodge_engine::objects::{Key, Uid};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::history::Sending;
-use super::super::server::Write;
-use super::super::{Judge, Violation};
 use super::Served;
 use crate::api::{Answer, Body, Method, Request};
+use crate::world::history::Sending;
+use crate::world::server::Write;
+use crate::world::{Judge, Violation};
 
 /// What is known of a request of Dislodge besides what it says.
 #[derive(Clone, Copy, Debug)]

@@ -11,8 +11,8 @@ use dislodge_engine::objects::{
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::super::object::{Job, JobPlan, Object, Pod, Workload, whole_seconds};
 use crate::kubelet::{ContainerKind, ContainerState, ContainerStatus, PodStatus, Terminated};
+use crate::world::object::{Job, JobPlan, Object, Pod, Workload, whole_seconds};
 
 /// What the objects alone do not tell.
 #[derive(Clone, Copy, Debug)]

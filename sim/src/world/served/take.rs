@@ -8,12 +8,12 @@ use dislodge_engine::objects::{self, Meta, Uid};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::super::World;
-use super::super::object::{Author, JobPlan, Object, Template};
 use super::Served;
 use crate::api::Changed;
 use crate::kubelet::{Container, ContainerKind, PullPolicy};
 use crate::store::What;
+use crate::world::World;
+use crate::world::object::{Author, JobPlan, Object, Template};
 
 impl Served {
     /// Tells the actors what clients have written.

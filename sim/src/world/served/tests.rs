@@ -39,7 +39,11 @@ fn check(served: &Served) {
             }
             match known {
                 Object::Pod(pod) => same!(pod.seen, dislodge_engine::objects::Pod),
-                Object::Job(job) => same!(job.seen, dislodge_engine::objects::Job),
+                Object::Job(mut job) => {
+                    // Filled in by the API server.
+                    job.seen.spec.template.spec.scheduler_name = "default-scheduler".into();
+                    same!(job.seen, dislodge_engine::objects::Job);
+                }
                 Object::Workload(w) => same!(w.seen, dislodge_engine::objects::Workload),
                 Object::LocalQueue(queue) => same!(queue, dislodge_engine::objects::LocalQueue),
                 Object::ClusterQueue(queue) => same!(queue, dislodge_engine::objects::ClusterQueue),
