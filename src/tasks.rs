@@ -53,7 +53,12 @@ impl Tasks {
 
     /// Does something as long as the process lives; `None`: it was killed.
     pub async fn alive<T>(&self, task: impl Future<Output = T>) -> Option<T> {
-        self.death.run_until_cancelled(task).await
+        // First, at each step: who is dead does nothing more.
+        tokio::select! {
+            biased;
+            () = self.death.cancelled() => None,
+            done = task => Some(done),
+        }
     }
 
     /// Asks all tasks to end when it is cancelled, and is cancelled where one ends that never ends. Those that were
