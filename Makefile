@@ -22,9 +22,10 @@ CARGO_DENY_VERSION := 0.20.2
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: demo-cluster ## the story in two minutes: a stuck image gives its quota back
+demo: ## the story in seconds: the real controller on a simulated API server (needs no Go)
+	$(CARGO) run --locked --example demo
 
-demo-cluster: ## the same on etcd, Kubernetes and Kueue, all on loopback (KEEP=1 leaves it up)
+demo-cluster: ## the same in two minutes on etcd, Kubernetes and Kueue, all on loopback (KEEP=1 leaves it up)
 	$(CARGO) build --locked --bin dislodge --example demo-cluster
 	$(CARGO) run --locked --example demo-cluster
 

@@ -8,6 +8,7 @@ mod architecture;
 mod classify;
 mod cluster;
 mod crd;
+mod demo;
 mod deploy;
 mod explain;
 mod fleet;
@@ -130,6 +131,9 @@ fn offline() -> Vec<Trial> {
         trials.push(Trial::test(format!("cluster::watching::{name}"), test));
     }
     trials.extend(memory::trials());
+    for (name, test) in demo::ALL {
+        trials.push(Trial::test(format!("demo::{name}"), test));
+    }
     for (name, test) in histories::ALL {
         trials.push(Trial::test(format!("histories::{name}"), test));
     }
