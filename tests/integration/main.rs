@@ -124,6 +124,12 @@ fn offline() -> Vec<Trial> {
         // Rendering needs the programs of the cluster, if not the cluster.
         trials.push(Trial::test(format!("cluster::deploy::{name}"), test));
     }
+    let has_python = dislodge_testbed::python::is_there();
+    for (name, test) in deploy::CHECKED {
+        // The two commands of the README need Rust and Go; `.ci/run` refuses to go on without Python.
+        let trial = Trial::test(format!("cluster::deploy::{name}"), test);
+        trials.push(trial.with_ignored_flag(!has_python));
+    }
     for (name, test) in watching::ALL {
         trials.push(Trial::test(format!("watching::{name}"), test));
     }

@@ -26,6 +26,12 @@ use crate::Outcome;
 /// A test: its sentence as a name, and the test.
 type Test = (&'static str, fn() -> Outcome);
 
+/// Tests that need programs in Python beside those of the cluster.
+pub(crate) const CHECKED: &[Test] = &[
+    ("a_scanner_says_nothing_that_is_not_on_purpose", scanned::of_each_kind),
+    ("every_manifest_is_valid_for_kubernetes_1_32_to_1_37", schemas::of_each_version),
+];
+
 /// Tests that read files alone.
 pub(crate) const ALL: &[Test] = &[
     ("every_file_is_named_by_a_kustomization", files::each_is_named),
@@ -52,8 +58,6 @@ pub(crate) const RENDERED: &[Test] = &[
     ("every_reference_resolves_whatever_the_release_is_called", references::of_any_release),
     ("values_that_cannot_be_meant_are_refused", parity::wrong_values),
     ("every_reference_of_a_hundred_random_releases_resolves", references::of_random_releases),
-    ("a_scanner_says_nothing_that_is_not_on_purpose", scanned::of_each_kind),
-    ("every_manifest_is_valid_for_kubernetes_1_32_to_1_37", schemas::of_each_version),
 ];
 
 /// The root of the repository.

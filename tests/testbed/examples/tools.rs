@@ -24,8 +24,6 @@ async fn run() -> Result<()> {
     let kubectl = tools.kubectl().await?;
     let helm = tools::helm().await?;
     let promtool = tools::promtool().await?;
-    let kubernetes_validate = python::kubernetes_validate().await?;
-    let checkov = python::checkov().await?;
     for program in [
         &tools.etcd,
         &tools.apiserver,
@@ -35,10 +33,14 @@ async fn run() -> Result<()> {
         &kubectl,
         &helm,
         &promtool,
-        &kubernetes_validate,
-        &checkov,
     ] {
         say(&program.display().to_string());
+    }
+    if python::is_there() {
+        say(&python::kubernetes_validate().await?.display().to_string());
+        say(&python::checkov().await?.display().to_string());
+    } else {
+        say("python3 is not on the PATH: manifests are not held against schemas and a scanner");
     }
     Ok(())
 }

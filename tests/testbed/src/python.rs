@@ -15,6 +15,12 @@ const INSTALL: &str = "manifests are checked by programs in Python: install Pyth
                        module venv (Debian: python3-venv), and put it on the PATH";
 const NETWORK: &str = "it needs network access to a Python package index";
 
+/// Whether there is a Python to run them.
+pub fn is_there() -> bool {
+    let version = std::process::Command::new("python3").arg("--version").output();
+    version.is_ok_and(|said| said.status.success())
+}
+
 /// Validates manifests against the schemas of each version of Kubernetes, which it brings along.
 ///
 /// # Errors
