@@ -153,7 +153,8 @@ impl Watching {
             |error: io::Error| Error::File(format!("a recording cannot be made: {error}"));
         let writer = Writer::new(Vec::new(), &self.header).map_err(unwritten)?;
         let file = "the report".to_owned();
-        let mut tape = Tape { file, writer, clock: self.clock, is_shown: false };
+        let mut tape =
+            Tape { file, writer, clock: self.clock, lasted: Duration::ZERO, is_shown: false };
         self.first(&mut tape).await.map_err(unwritten)?;
         let (ended, tape, _) = self.onto(tape, Some(limit)).await?;
         match ended {
@@ -285,6 +286,8 @@ struct Tape<W: io::Write> {
     file: String,
     writer: Writer<W>,
     clock: Clock,
+    /// How long it has lasted.
+    lasted: Duration,
     /// Whether somebody looks at a terminal to see how far it is.
     is_shown: bool,
 }
@@ -307,7 +310,8 @@ fn begin(args: &RecordArgs, header: &Header, clock: Clock) -> Result<Tape<File>,
         .as_deref()
         .map_or_else(|| "all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
     say(&format!("recording {of} into {file}; Ctrl-C ends it"));
-    Ok(Tape { file, writer, clock, is_shown: io::stderr().is_terminal() })
+    let is_shown = io::stderr().is_terminal();
+    Ok(Tape { file, writer, clock, lasted: Duration::ZERO, is_shown })
 }
 
 /// Ends the file, and says what is in it.
@@ -317,7 +321,7 @@ fn finish(tape: Tape<File>, ended: Ended, missing: &[String]) -> Result<(), Erro
         let _ = writeln!(io::stderr());
     }
     let (inputs, bytes) = (tape.writer.inputs(), tape.writer.bytes());
-    let (file, clock) = (tape.file, tape.clock);
+    let (file, seconds) = (tape.file, tape.lasted.as_secs());
     if let Ended::Disk(error) = ended {
         return Err(Error::File(format!(
             "{file} cannot be written any further: {error}: the recording is good up to here, {inputs} \
@@ -334,8 +338,7 @@ fn finish(tape: Tape<File>, ended: Ended, missing: &[String]) -> Result<(), Erro
         say(&format!("warning: {line}: a replay can decide nothing without it"));
     }
     say(&format!(
-        "recorded {inputs} inputs in {} s: {file}, {} KiB; see `dislodge replay`",
-        clock.elapsed().as_secs(),
+        "recorded {inputs} inputs in {seconds} s: {file}, {} KiB; see `dislodge replay`",
         bytes.div_ceil(1024).max(1)
     ));
     Ok(())
@@ -344,11 +347,16 @@ fn finish(tape: Tape<File>, ended: Ended, missing: &[String]) -> Result<(), Erro
 impl<W: io::Write> Tape<W> {
     async fn run(&mut self, mut inputs: Inputs, tasks: &Tasks, limit: Option<Duration>) -> Ended {
         let mut flush = tokio::time::interval(FLUSH);
-        let limit = limit.map_or(Duration::MAX, |limit| self.clock.elapsed().saturating_add(limit));
+        let began = self.clock.elapsed();
+        let end = limit.map_or(Duration::MAX, |limit| began.saturating_add(limit));
         loop {
+            self.lasted = self.clock.elapsed().min(end).saturating_sub(began);
             let done = tokio::select! {
                 () = tasks.stop().cancelled() => return Ended::Asked,
-                () = self.clock.sleep_until(limit) => return Ended::Asked,
+                () = self.clock.sleep_until(end) => {
+                    self.lasted = end.saturating_sub(began);
+                    return Ended::Asked;
+                }
                 input = inputs.next() => match input {
                     Some(input) => self.write(input),
                     None => return Ended::Asked,
@@ -370,7 +378,7 @@ impl<W: io::Write> Tape<W> {
     fn progress(&self) {
         if self.is_shown {
             let (inputs, kib) = (self.writer.inputs(), self.writer.bytes() / 1024);
-            let seconds = self.clock.elapsed().as_secs();
+            let seconds = self.lasted.as_secs();
             let _ = write!(io::stderr(), "\r{inputs} inputs, {kib} KiB, {seconds} s ");
         }
     }

@@ -300,7 +300,7 @@ async fn what_a_viewer_sees_is_recorded_reported_and_replayed(stage: Stage) -> O
     let nodes = "the right to list nodes is missing";
     vera.types(&["record", "-o", &recording, "--for", "30s"])
         .await?
-        .is(0, &[nodes, "recording namespace", " inputs in "])?;
+        .is(0, &[nodes, "recording namespace", " inputs in 30 s"])?;
     let logs = "the right to list pods in namespace dislodge-system";
     vera.types(&["report", "-o", &report, "--for", "1s", "--recording", &recording])
         .await?
