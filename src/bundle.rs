@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use kube::Client;
 
-use self::content::{ABOUT, About, CHECK, OBJECTS, README, RECORDING};
+use self::content::{ABOUT, About, CHECK, MOST_OBJECTS, OBJECTS, README, RECORDING};
 use self::pack::Packer;
 use crate::check;
 use crate::classify::shown::plain;
@@ -140,6 +140,7 @@ async fn fill(
         .map_or_else(|| "all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
     say(&format!("reading the objects of {of}"));
     let seen = Reader { client, namespace }.all_that_answers().await;
+    let objects = content::text(&seen, MOST_OBJECTS)?;
     let mut about = About::new(&seen, namespace, clock.wall());
 
     say("checking the installation");
@@ -157,7 +158,7 @@ async fn fill(
     let unpacked = |error: io::Error| Error::File(format!("the report cannot be packed: {error}"));
     packer.add("README.txt", README.as_bytes()).map_err(unpacked)?;
     packer.add_json(ABOUT, &about).map_err(unpacked)?;
-    packer.add_json(OBJECTS, &content::objects(&seen)).map_err(unpacked)?;
+    packer.add(OBJECTS, &objects).map_err(unpacked)?;
     if let Some(check) = check {
         packer.add_json(CHECK, &check).map_err(unpacked)?;
     }

@@ -19,6 +19,8 @@ pub(super) const ABOUT: &str = "about.json";
 pub(super) const CHECK: &str = "check.json";
 /// The objects, as a List.
 pub(super) const OBJECTS: &str = "objects.json";
+/// The most that the objects may take, in bytes: what reads them takes some times as much.
+pub(super) const MOST_OBJECTS: u64 = 128 << 20;
 /// The folder of the recordings.
 pub(super) const RECORDINGS: &str = "recordings/";
 /// The recording that was made for it.
@@ -124,6 +126,23 @@ pub(super) fn objects(seen: &Snapshot) -> Value {
     add(&seen.pods, &mut items);
     items.extend(seen.events.iter().map(event));
     masked(json!({"apiVersion": "v1", "kind": "List", "items": items}))
+}
+
+/// The same as a text that can be read back.
+///
+/// # Errors
+///
+/// Where it is too long for that.
+pub(super) fn text(seen: &Snapshot, most: u64) -> Result<Vec<u8>, Error> {
+    let text = objects(seen).to_string().into_bytes();
+    if text.len() as u64 <= most {
+        return Ok(text);
+    }
+    Err(Error::Meant(format!(
+        "the objects take {} MiB, and a report has room for {}: name a namespace with -n",
+        text.len() >> 20,
+        most >> 20
+    )))
 }
 
 fn add<T: Followed + Serialize>(objects: &[T], items: &mut Vec<Value>) {

@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use super::content::{ABOUT, About, OBJECTS, RECORDING, objects};
+use super::content::{ABOUT, About, OBJECTS, RECORDING, objects, text};
 use super::pack::Packer;
 use super::unpack::{Report, report};
 use crate::explain::explained;
@@ -103,6 +103,15 @@ fn no_secret_environment_or_argument_gets_into_a_report() {
     for secret in secrets {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
+}
+
+#[test]
+fn what_could_not_be_read_back_is_not_written() {
+    let seen = document::read(&[dump()]).unwrap();
+    let length = text(&seen, u64::MAX).unwrap().len() as u64;
+    assert!(text(&seen, length).is_ok());
+    let said = text(&seen, length - 1).unwrap_err().to_string();
+    assert!(said.contains("name a namespace with -n"), "{said}");
 }
 
 #[test]

@@ -6,14 +6,12 @@ use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use tar::Archive;
 
-use super::content::{ABOUT, About, FORMAT, OBJECTS, RECORDINGS};
+use super::content::{ABOUT, About, FORMAT, MOST_OBJECTS, OBJECTS, RECORDINGS};
 use super::pack;
 use crate::classify::shown::plain;
 
 /// The most that is unpacked, in bytes: a few megabytes of gzip can hold terabytes.
 const MOST: u64 = 4 << 30;
-/// The most that is read of one file, in bytes.
-const LONGEST: u64 = 128 << 20;
 /// The most files.
 const MOST_FILES: usize = 10_000;
 /// Where a tar says that it is one (POSIX: `magic` in `ustar` headers).
@@ -62,8 +60,8 @@ fn read(input: impl Read) -> Result<Report, String> {
         let path = entry.path().map_err(damaged)?.to_string_lossy().into_owned();
         let Some((_, name)) = path.split_once('/') else { continue };
         match name {
-            ABOUT => about = Some(bytes(entry, LONGEST).map_err(damaged)?),
-            OBJECTS => objects = Some(bytes(entry, LONGEST).map_err(damaged)?),
+            ABOUT => about = Some(bytes(entry, MOST_OBJECTS).map_err(damaged)?),
+            OBJECTS => objects = Some(bytes(entry, MOST_OBJECTS).map_err(damaged)?),
             _ if name.starts_with(RECORDINGS) && !name.ends_with('/') => {
                 let recording = bytes(entry, room).map_err(damaged)?;
                 room -= recording.len() as u64;
