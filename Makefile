@@ -29,7 +29,7 @@ demo-cluster: ## the same in two minutes on etcd, Kubernetes and Kueue, all on l
 	$(CARGO) build --locked --bin dislodge --example demo-cluster
 	$(CARGO) run --locked --example demo-cluster
 
-test: ## every test, the real control plane included (needs Go and Python)
+test: ## every test, the real control plane included (needs Go; with Python, manifests are scanned, too)
 	$(CARGO) test --locked
 
 test-fast: ## every test that needs no Go
