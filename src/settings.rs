@@ -65,6 +65,22 @@ impl Settings {
         }
     }
 
+    /// A replica beside others in one process: it serves nothing, and asks nothing of the machine.
+    pub fn in_process(identity: &str, lease_namespace: &str, lease_name: &str) -> Self {
+        Self {
+            namespace: None,
+            lease_name: lease_name.to_owned(),
+            lease_namespace: lease_namespace.to_owned(),
+            identity: identity.to_owned(),
+            kubeconfig: None,
+            context: None,
+            probe_address: Listen::Off,
+            metrics_address: Listen::Off,
+            record: None,
+            millis_per_second: None,
+        }
+    }
+
     /// The engine's configuration.
     pub fn engine(&self) -> Config {
         let millis = self.millis_per_second.unwrap_or(1000);

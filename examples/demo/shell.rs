@@ -7,7 +7,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dislodge::args::Listen;
 use dislodge::client;
 use dislodge::clock::Clock;
 use dislodge::run::Replica;
@@ -246,16 +245,5 @@ impl Faults for Noted {
 
 /// As `deploy/` sets the controller up.
 fn settings() -> Settings {
-    Settings {
-        namespace: None,
-        lease_name: "dislodge".to_owned(),
-        lease_namespace: "dislodge-system".to_owned(),
-        identity: "dislodge-0".to_owned(),
-        kubeconfig: None,
-        context: None,
-        probe_address: Listen::Off,
-        metrics_address: Listen::Off,
-        record: None,
-        millis_per_second: None,
-    }
+    Settings::in_process("dislodge-0", "dislodge-system", "dislodge")
 }

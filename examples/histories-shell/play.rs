@@ -4,7 +4,6 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dislodge::args::Listen;
 use dislodge::client;
 use dislodge::clock::Clock;
 use dislodge::run::Replica;
@@ -143,6 +142,8 @@ impl Process {
     async fn live(&self) {
         tokio::time::sleep(self.starts).await;
         let mut allowed = self.allowed.subscribe();
+        // Each has its own Lease, so that two can lead at once.
+        let settings = Settings::in_process(&self.identity, NAMESPACE, &self.identity);
         while allowed.wait_for(|allowed| *allowed).await.is_ok() {
             self.troubles.begin();
             let replica = Replica::new(Clock::start_at(self.memory.now()));
@@ -151,26 +152,10 @@ impl Process {
             let wire = Wire::new(self.memory.clone(), self.troubles.clone(), move || tasks.kill());
             let (metrics, clock) = (replica.metrics.clone(), replica.clock);
             let connection = client::through(wire, metrics, clock);
-            let _killed = replica.run(&self.settings(), connection).await;
+            let _killed = replica.run(&settings, connection).await;
             if *self.allowed.borrow() {
                 tokio::time::sleep(AWAY).await;
             }
-        }
-    }
-
-    fn settings(&self) -> Settings {
-        Settings {
-            namespace: None,
-            // Each has its own, so that two can lead at once.
-            lease_name: self.identity.clone(),
-            lease_namespace: NAMESPACE.to_owned(),
-            identity: self.identity.clone(),
-            kubeconfig: None,
-            context: None,
-            probe_address: Listen::Off,
-            metrics_address: Listen::Off,
-            record: None,
-            millis_per_second: None,
         }
     }
 }

@@ -209,20 +209,21 @@ impl Memory<Served> {
     pub async fn live(&self) {
         loop {
             let due = self.server().next();
-            let left = due.map(|due| Duration::try_from(due.duration_since(self.now())));
-            let wait = async {
-                match left {
-                    // Overdue: at once.
-                    Some(left) => tokio::time::sleep(left.unwrap_or_default()).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let now = self.now();
             tokio::select! {
                 biased;
                 () = self.0.done.notified() => {}
-                () = wait => self.advance(Served::run_until),
+                () = until(due, now) => self.advance(Served::run_until),
             }
         }
+    }
+}
+
+/// Waits until a time, at `now`; what is overdue is not waited for, and `None` never comes.
+async fn until(due: Option<Timestamp>, now: Timestamp) {
+    match due.map(|due| Duration::try_from(due.duration_since(now))) {
+        Some(left) => tokio::time::sleep(left.unwrap_or_default()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -248,17 +249,10 @@ impl<S: Serves> Open<S> {
                 let lines = polled.events.iter().map(line);
                 return (lines.collect(), polled.over);
             }
-            let left = due.map(|due| Duration::try_from(due.duration_since(now)));
-            let wait = async {
-                match left {
-                    Some(left) => tokio::time::sleep(left.unwrap_or_default()).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 () = changed => {}
-                () = wait => {}
+                () = until(due, now) => {}
             }
         }
     }

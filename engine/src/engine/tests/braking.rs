@@ -460,7 +460,7 @@ fn one_misspelt_repository_opens_no_breaker_and_five_of_them_do() {
 }
 
 /// By what a registry answers, one secret that has expired can't be told from an ingress that answers 401 to
-/// everybody: five repositories of it open a breaker, one doesn't (docs/operate.md).
+/// everybody: five repositories of it open a breaker, one doesn't (docs/troubleshooting.md).
 #[test]
 fn one_expired_secret_opens_a_breaker_where_it_is_used_for_five_repositories() {
     for (distinct, open) in [(1, false), (4, false), (5, true)] {

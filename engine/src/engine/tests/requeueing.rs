@@ -10,9 +10,9 @@ use crate::input::{Change, Input};
 use crate::objects::Workload;
 
 /// The Pod that the Job makes after its return.
-const NEXT_POD: u128 = 0x3001;
+pub(super) const NEXT_POD: u128 = 0x3001;
 
-fn requeueing(requeue: &Value) -> Value {
+pub(super) fn requeueing(requeue: &Value) -> Value {
     let mut spec = enforce(2);
     spec["rules"][0]["action"] = json!("RequeueJob");
     spec["requeue"] = requeue.clone();
@@ -21,7 +21,7 @@ fn requeueing(requeue: &Value) -> Value {
 
 /// A stage where the job is requeued by this policy, its Pods are gone and everybody was told; with
 /// what stands on the Workload by then.
-fn sent_back(requeue: &Value) -> (Stage, Value) {
+pub(super) fn sent_back(requeue: &Value) -> (Stage, Value) {
     let mut stage = Stage::new();
     stage.policy(requeueing(requeue));
     stage.admitted();

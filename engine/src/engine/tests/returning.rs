@@ -3,36 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::enforce;
 use super::marks_of;
+use super::requeueing::{NEXT_POD, requeueing, sent_back};
 use super::stage::{POD, Stage, short, uid};
 use crate::effect::{Effect, Outcome};
 use crate::input::{Change, Input};
 use crate::objects::{ClusterQueue, Workload};
-
-const NEXT_POD: u128 = POD + 1;
-
-fn requeueing(requeue: &Value) -> Value {
-    let mut spec = enforce(1);
-    spec["rules"][0]["action"] = json!("RequeueJob");
-    spec["requeue"] = requeue.clone();
-    spec
-}
-
-/// A stage where the job is requeued, its Pods are gone and everybody was told, with what stands on the Workload.
-fn sent_back(requeue: &Value) -> (Stage, Value) {
-    let mut stage = Stage::new();
-    stage.policy(requeueing(requeue));
-    stage.admitted();
-    stage.first_failure(POD);
-    let marks = marks_of(&stage.answer(Outcome::Applied));
-    stage.workload(false, None, marks.clone());
-    stage.answer(Outcome::Applied);
-    stage.no_pod(POD);
-    stage.suspended_job(marks.clone(), 0);
-    stage.answer(Outcome::Applied);
-    (stage, marks)
-}
 
 /// The ClusterQueue behind the queue, which preempts and follows this strategy.
 fn strategy(stage: &mut Stage, strategy: &str) {
