@@ -52,6 +52,7 @@ pub(super) struct PolicyState {
 /// So many Events of one policy tell within [`WAITS_WINDOW`] of jobs that are held back: as many as its status
 /// lists. Thousands may wait for one registry or one budget.
 const WAITS_TOLD: usize = bounds::FAILING;
+/// When they are counted anew.
 const WAITS_WINDOW: Duration = Duration::from_secs(600);
 
 /// What only the status keeps.
