@@ -88,15 +88,7 @@ pub enum Error {
         /// Of how many.
         lines: u64,
     },
-    /// A file of Pods is no YAML or JSON.
-    #[error("{input} is neither YAML nor JSON: {problem}")]
-    Malformed {
-        /// Its name.
-        input: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A file of Pods has something else in it.
+    /// A file of Pods cannot be read to its end, or has something else in it.
     #[error("{0}")]
     NotPods(String),
     /// Standard output cannot be written to.

@@ -23,6 +23,8 @@ const WAITING: usize = 1024;
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How often is measured how things stand.
 const MEASURE: Duration = Duration::from_secs(5);
+/// Pause before a recorder that is behind is looked at again.
+const CATCH_UP: Duration = Duration::from_millis(10);
 /// Pause before the same deadline is told again, so that one which does not move is no spin.
 const SAME_DEADLINE: Duration = Duration::from_millis(100);
 /// How long a stop waits for effects that are under way.
@@ -134,17 +136,25 @@ impl Driver {
             self.measure();
             // Before the inbox, so that a flood of events does not hold up what is due.
             let wake = self.deadline();
+            let waits = self.waits_for_recorder();
+            let wake = if waits { wake.min(self.clock.elapsed() + CATCH_UP) } else { wake };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(told) = self.told.recv() => self.finish(told),
-                Some(Envelope { input, received }) = self.inbox.recv() => {
+                Some(Envelope { input, received }) = self.inbox.recv(), if !waits => {
                     self.handle(input, received);
                 }
                 () = self.clock.sleep_until(wake) => {}
             }
         }
         self.drain().await;
+    }
+
+    /// The first lists of a large cluster come faster than they are recorded, and nothing is decided
+    /// before they are through. Later on the recording waits for nobody, and nobody waits for it.
+    fn waits_for_recorder(&self) -> bool {
+        !self.engine.is_synced() && self.recorder.as_ref().is_some_and(Recorder::is_behind)
     }
 
     /// Tells a deadline that is due; returns when to look again.

@@ -18,10 +18,9 @@ use serde::Serialize;
 
 use self::played::Played;
 use self::player::{Manner, Player};
-use crate::args::Output;
 use crate::bundle::unpack::{self, Report};
 use crate::classify::shown;
-use crate::explain::print;
+use crate::explain::{Form, data, print};
 use crate::inspect::Error;
 use crate::recording::frame::{Header, Source};
 use crate::recording::read::{Ending, Item, Reader};
@@ -61,7 +60,7 @@ pub struct ReplayArgs {
 
     /// Form of the output
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub output: Output,
+    pub output: Form,
 }
 
 /// One run that was replayed.
@@ -134,13 +133,13 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, Error> {
     let mut out = Vec::new();
     let screen = Screen::stdout();
     match (args.output, &compared[..]) {
-        (Output::Text, []) => page::write(&runs, args.file.is_empty(), screen, &mut out),
-        (Output::Text, compared) => compared
+        (Form::Text, []) => page::write(&runs, args.file.is_empty(), screen, &mut out),
+        (Form::Text, compared) => compared
             .iter()
             .try_for_each(|comparison| compare::write(comparison, &names, screen, &mut out)),
-        (Output::Json, _) => {
+        (form @ (Form::Json | Form::Yaml), _) => {
             let all = serde_json::json!({"runs": runs, "comparisons": compared});
-            shown::json(&all, &mut out)
+            data(&all, form, &mut out)
         }
     }
     .map_err(Error::Output)?;

@@ -1,6 +1,7 @@
-//! Texts that people write: found in folders and read with bounds, and as trees in which each value
-//! knows where it stands.
+//! Texts of people and of other programs: found in folders and read with bounds, as trees in which each
+//! value knows where it stands, or object by object.
 
+pub(crate) mod objects;
 pub(crate) mod tree;
 
 use std::fs::{self, File};

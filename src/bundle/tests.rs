@@ -94,7 +94,7 @@ fn no_secret_environment_or_argument_gets_into_a_report() {
     let mut seen = Snapshot::default();
     let text = json!([pod, event]);
     for object in text.as_array().unwrap() {
-        document::add(object.clone(), &mut seen).unwrap();
+        document::add(object, &mut seen).unwrap();
     }
     let text = serde_json::to_string_pretty(&objects(&seen)).unwrap();
     for kept in ["r.io/app:1", "ErrImagePull", "Failed to pull"] {

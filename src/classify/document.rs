@@ -1,126 +1,56 @@
 //! YAML or JSON, one document or many, to the Pods in it.
 
-use dislodge_engine::message;
 use dislodge_engine::objects::Pod;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::line::kind;
-use super::shown::plain;
+use crate::source::objects::{Found, Unreadable, harmless, objects};
 
 /// What a document has to be.
 const EXPECTED: &str = "expected a Pod, or a List or PodList of Pods: kubectl get pods -o yaml";
 
-/// So many bytes aliases may repeat altogether.
-const REPEATED: usize = 64 << 20;
-
-/// All Pods of the text in order, or what stands in a Pod's place.
+/// Gives all Pods of the text to `take`, in order, or what stands in a Pod's place.
 ///
 /// # Errors
 ///
-/// Where the text is neither YAML nor JSON.
-pub(super) fn pods(text: &str) -> Result<Vec<Result<Pod, String>>, String> {
-    let documents = documents(text)?;
-    let several = documents.len() > 1;
-    let mut pods = Vec::new();
-    for (index, document) in documents.into_iter().enumerate() {
-        let place = if several { format!("document {}: ", index + 1) } else { String::new() };
-        collect(document, &place, &mut pods);
+/// Where the text cannot be read to its end.
+pub(super) fn pods(
+    text: &str,
+    mut take: impl FnMut(Result<Pod, String>),
+) -> Result<(), Unreadable> {
+    if text.trim().is_empty() {
+        take(Err(format!("empty: {EXPECTED}")));
+        return Ok(());
     }
-    if pods.is_empty() && !several && text.trim().is_empty() {
-        pods.push(Err(format!("empty: {EXPECTED}")));
-    }
-    Ok(pods)
-}
-
-/// All documents of a text.
-///
-/// JSON is read as such, although it is YAML, too: that is many times faster, and has no limit.
-pub(crate) fn documents(text: &str) -> Result<Vec<Value>, String> {
-    let json: Result<Vec<Value>, _> =
-        serde_json::Deserializer::from_str(text).into_iter().collect();
-    json.or_else(|error| {
-        // No file needs more than it has bytes, but for what aliases repeat.
-        let most = text.len().saturating_add(REPEATED);
-        let options = serde_saphyr::options! {
-            budget: serde_saphyr::budget! {
-                max_events: most,
-                max_nodes: most,
-                max_documents: most,
-                max_total_scalar_bytes: most,
-            },
-            with_snippet: false,
-        };
-        serde_saphyr::from_multiple_with_options(text, options).map_err(|yaml| {
-            let looks_like_json = text.trim_start().starts_with(['{', '[']);
-            let problem = match yaml.to_string() {
-                _ if looks_like_json => error.to_string(),
-                yaml if yaml.contains("breached") || yaml.contains("too complex") => {
-                    "it is too deep, or repeats too much of itself: give the objects as they are"
-                        .to_owned()
-                }
-                yaml => yaml,
-            };
-            harmless(&problem)
-        })
+    objects(text, |found| {
+        let pod = pod(found);
+        // Pods are not kept.
+        let is_kept = pod.is_err();
+        take(pod);
+        Ok(is_kept)
     })
 }
 
-/// Collects the Pods of a document, or of the objects that it lists.
-fn collect(document: Value, place: &str, pods: &mut Vec<Result<Pod, String>>) {
-    let named = document.get("kind").and_then(Value::as_str).map(str::to_owned);
-    match (document, named.as_deref()) {
-        (Value::Object(mut list), Some("List" | "PodList")) => {
-            let Some(Value::Array(items)) = list.remove("items") else {
-                pods.push(Err(format!("{place}a list without `items`: {EXPECTED}")));
-                return;
-            };
-            let untold = named.as_deref() == Some("PodList");
-            collect_items(items, untold, place, pods);
-        }
-        (Value::Array(items), _) => collect_items(items, false, place, pods),
-        (document, named) => pods.push(pod(document, named, place)),
-    }
-}
-
-/// The API server leaves the kind of a PodList's items out: `untold`.
-fn collect_items(
-    items: Vec<Value>,
-    untold: bool,
-    place: &str,
-    pods: &mut Vec<Result<Pod, String>>,
-) {
-    for (index, item) in items.into_iter().enumerate() {
-        let named = item.get("kind").and_then(Value::as_str).map(str::to_owned);
-        let kind = named.as_deref().or_else(|| untold.then_some("Pod"));
-        pods.push(pod(item, kind, &format!("{place}items[{index}]: ")));
-    }
-}
-
-fn pod(document: Value, named: Option<&str>, place: &str) -> Result<Pod, String> {
-    match named {
+fn pod(Found { kind: named, value, place }: Found<'_>) -> Result<Pod, String> {
+    match named.as_deref() {
         Some("Pod") => {
-            let name = document.pointer("/metadata/name").and_then(Value::as_str);
+            let name = value.pointer("/metadata/name").and_then(serde_json::Value::as_str);
             let name = harmless(name.unwrap_or("without a name"));
-            Pod::deserialize(document).map_err(|error| {
+            Pod::deserialize(value).map_err(|error| {
                 format!(
                     "{place}Pod {name} is not as the API has it: {}",
                     harmless(&error.to_string())
                 )
             })
         }
+        Some("List" | "PodList") => Err(format!("{place}a list without `items`: {EXPECTED}")),
         Some(other) => {
             let article = if other.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
             Err(format!("{place}{article} {}: {EXPECTED}", harmless(other)))
         }
-        None if document.is_object() => Err(format!("{place}an object without `kind`: {EXPECTED}")),
-        None => Err(format!("{place}{}: {EXPECTED}", kind(&document))),
+        None if value.is_object() => Err(format!("{place}an object without `kind`: {EXPECTED}")),
+        None => Err(format!("{place}{}: {EXPECTED}", kind(&value))),
     }
-}
-
-/// A foreign text as it may be shown.
-fn harmless(text: &str) -> String {
-    plain(&message::mask(text)).into_owned()
 }
 
 #[cfg(test)]
@@ -129,25 +59,12 @@ mod tests {
 
     /// The names of the Pods, and what was wrong.
     fn read(text: &str) -> Vec<String> {
-        let pods = pods(text).unwrap().into_iter();
-        pods.map(|pod| pod.map_or_else(|error| error, |pod| pod.metadata.name)).collect()
-    }
-
-    #[test]
-    fn pods_are_found_in_every_form_in_which_kubectl_writes_them() {
-        for text in [
-            r#"{"kind":"Pod","metadata":{"name":"a"}}"#,
-            "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"}}\n",
-            "kind: Pod\nmetadata: {name: a}\n",
-            "# a comment\n---\nkind: Pod\nmetadata: {name: a}\n---\n",
-            "{kind: Pod, metadata: {name: a}}",
-            r#"{"kind":"List","items":[{"kind":"Pod","metadata":{"name":"a"}}]}"#,
-            r#"{"kind":"PodList","items":[{"metadata":{"name":"a"}}]}"#,
-            "apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n  metadata: {name: a}\n",
-            r#"[{"kind":"Pod","metadata":{"name":"a"}}]"#,
-        ] {
-            assert_eq!(read(text), ["a"], "{text}");
-        }
+        let mut read = Vec::new();
+        let done = pods(text, |pod| {
+            read.push(pod.map_or_else(|error| error, |pod| pod.metadata.name));
+        });
+        assert_eq!(done, Ok(()), "{text}");
+        read
     }
 
     #[test]
@@ -187,18 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_yaml_nor_json_says_where() {
-        for text in ["{\"kind\": \"Pod\",\n \"spec\": {", "kind: Pod\nspec: [\n"] {
-            let error = pods(text).unwrap_err();
-            assert!(error.contains("line "), "{error}");
-        }
-    }
-
-    #[test]
     fn the_pods_of_a_whole_cluster_are_not_too_many() {
         let pod = "---\nkind: Pod\nmetadata: {name: a}\n".repeat(1100);
         let labels = "0,".repeat(250_000);
         let many = format!("{pod}---\nkind: Pod\nmetadata: {{name: a, more: [{labels}]}}");
-        assert_eq!(pods(&many).unwrap().len(), 1101);
+        assert_eq!(read(&many).len(), 1101);
     }
 }

@@ -32,33 +32,27 @@ pub(super) fn answer(
     out: &mut impl Write,
     complain: impl Fn(&str),
 ) -> Result<(), Error> {
-    let pods = document::pods(text)
-        .map_err(|problem| Error::Malformed { input: name.to_owned(), problem })?;
     let (mut strangers, mut failures, mut tally) = (Vec::new(), Vec::new(), Tally::default());
-    for pod in pods {
-        let pod = match pod {
-            Ok(pod) => pod,
-            Err(what) => {
-                strangers.push(what);
-                continue;
-            }
-        };
-        match (failing(&pod), output.unwrap_or_default()) {
+    let mut written = Ok(());
+    let read = document::pods(text, |pod| match pod {
+        Err(what) => strangers.push(what),
+        Ok(_) if written.is_err() => {}
+        Ok(pod) => match (failing(&pod), output.unwrap_or_default()) {
             (Err(why), Output::Text) => {
                 tally.skipped += 1;
-                writeln!(out, "{}: skipped: {why}", named(&pod)).map_err(Error::Output)?;
+                written = writeln!(out, "{}: skipped: {why}", named(&pod));
             }
             (Err(why), Output::Json) => complain(&format!("{}: skipped: {why}", named(&pod))),
             (Ok(failing), Output::Json) => failures.extend(failing),
             (Ok(failing), Output::Text) if failing.is_empty() => tally.healthy += 1,
             (Ok(failing), Output::Text) => {
                 tally.failing += 1;
-                for failing in &failing {
-                    entry(&pod, failing, look, out).map_err(Error::Output)?;
-                }
+                written = failing.iter().try_for_each(|failing| entry(&pod, failing, look, out));
             }
-        }
-    }
+        },
+    });
+    written.map_err(Error::Output)?;
+    read.map_err(|why| Error::NotPods(why.of(name)))?;
     match output.unwrap_or_default() {
         Output::Json => {
             let objects: Vec<_> = failures.iter().map(Failing::object).collect();

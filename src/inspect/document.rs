@@ -5,20 +5,17 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dislodge_engine::message;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bundle::unpack;
-use crate::classify::document::documents;
 use crate::classify::shown::plain;
 use crate::inspect::{Error, Gap, Snapshot};
 use crate::source;
+use crate::source::objects::{Found, Unreadable, harmless, objects};
 
 /// The most that is read of a file, in bytes.
 const MOST: usize = 512 << 20;
-/// Lists in lists are read so deep.
-const DEEPEST: usize = 4;
 
 /// All objects of these files and folders that tell of jobs.
 ///
@@ -66,10 +63,7 @@ fn one(file: &Path, seen: &mut Snapshot) -> Result<(), Error> {
         }
         None => text(bytes, &name)?,
     };
-    let documents = documents(&text)
-        .map_err(|why| Error::File(format!("{name} is neither YAML nor JSON: {why}")))?;
-    let taken = documents.into_iter().try_for_each(|document| take(document, None, DEEPEST, seen));
-    taken.map_err(|why| Error::File(format!("{name}: {why}")))
+    objects(&text, |found| take(found, seen)).map_err(|why| Error::File(why.of(&name)))
 }
 
 /// A folder as `oc adm must-gather` and `kubectl cluster-info dump --output-directory` leave it: there is
@@ -87,13 +81,15 @@ fn folder(folder: &Path, seen: &mut Snapshot) {
             continue;
         };
         room -= bytes.len();
-        let documents = text(bytes, &name).ok().and_then(|text| documents(&text).ok());
-        let taken = documents.is_some_and(|documents| {
-            documents
-                .into_iter()
-                .fold(true, |all, document| all & take(document, None, DEEPEST, seen).is_ok())
+        let mut all = true;
+        let read = text(bytes, &name).map(|text| {
+            objects(&text, |found| {
+                let taken = take(found, seen);
+                all &= taken.is_ok();
+                Ok(taken.unwrap_or_default())
+            })
         });
-        left_out += usize::from(!taken);
+        left_out += usize::from(!(all && matches!(read, Ok(Ok(())))));
     }
     if left_out > 0 {
         seen.gaps.push(Gap {
@@ -113,8 +109,8 @@ fn is_of_objects(path: &Path) -> bool {
 /// # Errors
 ///
 /// Where one is not as the API has it.
-pub(crate) fn add(document: Value, seen: &mut Snapshot) -> Result<(), String> {
-    take(document, None, DEEPEST, seen)
+pub(crate) fn add(document: &Value, seen: &mut Snapshot) -> Result<(), Unreadable> {
+    objects(&document.to_string(), |found| take(found, seen))
 }
 
 fn name(file: &Path) -> String {
@@ -150,54 +146,26 @@ fn text(bytes: Vec<u8>, name: &str) -> Result<String, Error> {
     })
 }
 
-/// Takes an object in. `kind`: that of a typed list's items, which do not say it themselves.
-fn take(
-    document: Value,
-    kind: Option<&str>,
-    depth: usize,
-    seen: &mut Snapshot,
-) -> Result<(), String> {
-    let own = document.get("kind").and_then(Value::as_str).map(str::to_owned);
-    let kind = own.as_deref().or(kind).unwrap_or_default();
-    if let Value::Array(items) = document {
-        return all(items, None, depth, seen);
-    }
-    if let Some(of) = kind.strip_suffix("List") {
-        let Value::Object(mut list) = document else { return Ok(()) };
-        let Some(Value::Array(items)) = list.remove("items") else { return Ok(()) };
-        return all(items, Some(of).filter(|of| !of.is_empty()), depth, seen);
-    }
-    let group = document.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+/// Takes an object in, if it tells of jobs; a dump has much in it that does not.
+fn take(Found { kind, value, .. }: Found<'_>, seen: &mut Snapshot) -> Result<bool, String> {
+    let kind = kind.as_deref().unwrap_or_default();
+    let group = value.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     let ours = |group: &str, wanted: &str| group.is_empty() || group.starts_with(wanted);
     match kind {
-        "Pod" => seen.pods.push(object(document, kind)?),
-        "Job" if ours(group, "batch/") => seen.jobs.push(object(document, kind)?),
-        "JobSet" => seen.job_sets.push(object(document, kind)?),
-        "CronJob" => seen.cron_jobs.push(object(document, kind)?),
-        "Workload" => seen.workloads.push(object(document, kind)?),
-        "LocalQueue" => seen.local_queues.push(object(document, kind)?),
-        "ClusterQueue" => seen.cluster_queues.push(object(document, kind)?),
-        "Node" => seen.nodes.push(object(document, kind)?),
-        "ImagePullPolicy" => seen.policies.push(object(document, kind)?),
-        "Event" if ours(group, "v1") => {
-            // Other people's Events need not be as the API has them.
-            seen.events.extend(serde_json::from_value(document).ok());
-        }
-        _ => {} // a dump has much in it that tells nothing of jobs
+        "Pod" => seen.pods.push(object(value, kind)?),
+        "Job" if ours(group, "batch/") => seen.jobs.push(object(value, kind)?),
+        "JobSet" => seen.job_sets.push(object(value, kind)?),
+        "CronJob" => seen.cron_jobs.push(object(value, kind)?),
+        "Workload" => seen.workloads.push(object(value, kind)?),
+        "LocalQueue" => seen.local_queues.push(object(value, kind)?),
+        "ClusterQueue" => seen.cluster_queues.push(object(value, kind)?),
+        "Node" => seen.nodes.push(object(value, kind)?),
+        "ImagePullPolicy" => seen.policies.push(object(value, kind)?),
+        // Other people's Events need not be as the API has them.
+        "Event" if ours(group, "v1") => seen.events.extend(serde_json::from_value(value).ok()),
+        _ => return Ok(false),
     }
-    Ok(())
-}
-
-fn all(
-    items: Vec<Value>,
-    kind: Option<&str>,
-    depth: usize,
-    seen: &mut Snapshot,
-) -> Result<(), String> {
-    let Some(depth) = depth.checked_sub(1) else {
-        return Err("lists in lists in lists: give the objects themselves".to_owned());
-    };
-    items.into_iter().try_for_each(|item| take(item, kind, depth, seen))
+    Ok(true)
 }
 
 fn object<T: DeserializeOwned>(document: Value, kind: &str) -> Result<T, String> {
@@ -208,19 +176,13 @@ fn object<T: DeserializeOwned>(document: Value, kind: &str) -> Result<T, String>
     })
 }
 
-fn harmless(text: &str) -> String {
-    plain(&message::mask(text)).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn taken(text: &str) -> Result<Snapshot, String> {
         let mut seen = Snapshot::default();
-        for document in documents(text)? {
-            take(document, None, DEEPEST, &mut seen)?;
-        }
+        objects(text, |found| take(found, &mut seen)).map_err(|why| why.of("it"))?;
         Ok(seen)
     }
 
@@ -242,12 +204,6 @@ mod tests {
     fn what_is_of_another_shape_is_named_without_what_a_terminal_obeys() {
         let error = taken("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\\u001b[31m\"},\"spec\":7}");
         let error = error.unwrap_err();
-        assert!(error.starts_with("Pod a\\u{1b}[31m is not as the API has it"), "{error}");
-    }
-
-    #[test]
-    fn lists_in_lists_have_an_end() {
-        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-        assert!(taken(&deep).unwrap_err().contains("lists in lists"));
+        assert!(error.starts_with("it: Pod a\\u{1b}[31m is not as the API has it"), "{error}");
     }
 }

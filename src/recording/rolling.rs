@@ -8,6 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -22,8 +24,10 @@ use super::write::Writer;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 
-/// How many turns may wait for the thread: the first lists of a large cluster come all at once.
-const WAITING: usize = 1 << 16;
+/// How many turns may wait for the thread, of some kilobytes each: some seconds of a large cluster.
+const WAITING: usize = 1 << 14;
+/// So many of them are left to whoever can do without for a while.
+const BEHIND: usize = WAITING / 2;
 /// So much is lost at most where the process is killed.
 const FLUSH: Duration = Duration::from_secs(2);
 /// Into so many files the bound is divided: so much of the whole is given up at a time.
@@ -62,6 +66,8 @@ pub struct Error {
 pub struct Recorder {
     /// `None`: the recording has ended.
     turns: Option<SyncSender<Entry>>,
+    /// How many turns wait for the thread.
+    waiting: Arc<AtomicUsize>,
     metrics: Metrics,
 }
 
@@ -92,7 +98,9 @@ impl Recorder {
         let folder = place.folder.display().to_string();
         let refused = |why| Error { folder: folder.clone(), why };
         let segment = Segment::begin(&place, header, None).map_err(refused)?;
-        let (turns, waiting) = sync_channel(WAITING);
+        let (turns, taken) = sync_channel(WAITING);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&waiting);
         let (done, ended) = oneshot::channel();
         let said = metrics.clone();
         metrics.recording(true);
@@ -105,7 +113,7 @@ impl Recorder {
             .name("recorder".to_owned())
             .spawn(move || {
                 let folder = place.folder.display().to_string();
-                if let Err(why) = keep(segment, &place, &waiting, clock) {
+                if let Err(why) = keep(segment, &place, (&taken, &left), clock) {
                     said.recording(false);
                     tracing::error!(
                         folder,
@@ -118,7 +126,7 @@ impl Recorder {
                 let _ = done.send(());
             })
             .map_err(refused)?;
-        Ok((Self { turns: Some(turns), metrics }, ended))
+        Ok((Self { turns: Some(turns), waiting, metrics }, ended))
     }
 
     /// Whether turns are still taken.
@@ -126,9 +134,15 @@ impl Recorder {
         self.turns.is_some()
     }
 
+    /// Whether the thread has so much to do that whoever can wait should.
+    pub fn is_behind(&self) -> bool {
+        self.is_on() && self.waiting.load(Ordering::Relaxed) >= BEHIND
+    }
+
     /// Takes a turn. Never waits.
     pub fn take(&mut self, entry: Entry) {
         let Some(turns) = &self.turns else { return };
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         match turns.try_send(entry) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
@@ -207,7 +221,7 @@ impl Segment {
 fn keep(
     mut segment: Segment,
     place: &Place,
-    turns: &Receiver<Entry>,
+    (turns, waiting): (&Receiver<Entry>, &AtomicUsize),
     clock: Clock,
 ) -> io::Result<()> {
     make_room(place, &segment.path, false, segment.full)?;
@@ -215,6 +229,7 @@ fn keep(
     loop {
         match turns.recv_timeout(FLUSH) {
             Ok(entry) => {
+                waiting.fetch_sub(1, Ordering::Relaxed);
                 segment.writer.input(entry.frame()?)?;
                 fresh = true;
                 if segment.writer.bytes() >= segment.full {

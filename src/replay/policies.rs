@@ -10,9 +10,9 @@ use dislodge_engine::objects::{Policy, Uid};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::classify::document::documents;
 use crate::classify::shown::plain;
 use crate::inspect::Error;
+use crate::source::objects::objects;
 
 /// The most that is read of a file, in bytes.
 const MOST: u64 = 4 << 20;
@@ -29,11 +29,14 @@ pub(super) fn read(files: &[PathBuf], namespace: Option<&str>) -> Result<Vec<Pol
         let name = plain(&file.to_string_lossy()).into_owned();
         let wrong = |why: String| Error::File(format!("{name}: {why}"));
         let text = text(file).map_err(wrong)?;
-        let documents =
-            documents(&text).map_err(|why| wrong(format!("it is neither YAML nor JSON: {why}")))?;
-        for document in documents {
-            take(&document, &mut policies).map_err(wrong)?;
-        }
+        let read = objects(&text, |found| {
+            let is_policy = found.kind.as_deref() == Some(KIND);
+            if is_policy {
+                policies.push(policy(&found.value)?);
+            }
+            Ok(is_policy)
+        });
+        read.map_err(|why| Error::File(why.of(&name)))?;
     }
     if policies.is_empty() {
         return Err(Error::File(format!(
@@ -78,22 +81,6 @@ fn text(file: &Path) -> Result<String, String> {
         return Err(format!("it is longer than {MOST} bytes, too long for policies"));
     }
     String::from_utf8(bytes).map_err(|_| "it is no text".to_owned())
-}
-
-fn take(document: &Value, policies: &mut Vec<Policy>) -> Result<(), String> {
-    match document.get("kind").and_then(Value::as_str) {
-        Some("List" | "ImagePullPolicyList") => {
-            let items = document.get("items").and_then(Value::as_array).cloned();
-            for item in items.unwrap_or_default() {
-                if item.get("kind").and_then(Value::as_str) == Some(KIND) {
-                    policies.push(policy(&item)?);
-                }
-            }
-        }
-        Some(KIND) => policies.push(policy(document)?),
-        _ => {}
-    }
-    Ok(())
 }
 
 fn policy(document: &Value) -> Result<Policy, String> {

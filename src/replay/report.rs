@@ -186,7 +186,7 @@ fn table(run: &Run, decisions: &[&Decided], page: &mut String) {
         let pulls = decided.failed_pulls.map_or_else(String::new, |pulls| pulls.to_string());
         add!(
             page,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{pulls}</td><td>{}</td><td>{}</td><td>{} ({}) \
+            "<tr><td><time>{}</time></td><td>{}</td><td>{}</td><td>{}</td><td>{pulls}</td><td>{}</td><td>{}</td><td>{} ({}) \
              {outcome}</td></tr>",
             decided.time.strftime("%F %T"),
             Safe(&decided.job),
@@ -261,7 +261,7 @@ body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;mar
 main{max-width:72rem;margin:0 auto;padding:1.5rem}\nh2{margin:2rem 0 .5rem;overflow-wrap:anywhere}\n\
 table{border-collapse:collapse;margin:.75rem 0;display:block;overflow-x:auto}\n\
 th,td{border-bottom:1px solid var(--edge);padding:.3rem .7rem .3rem 0;text-align:left;vertical-align:top;\
-font-variant-numeric:tabular-nums}\nth{color:var(--dim);font-weight:600}\n\
+font-variant-numeric:tabular-nums}\ntime{white-space:nowrap}\nth{color:var(--dim);font-weight:600}\n\
 .row{display:grid;grid-template-columns:minmax(8rem,18rem) 1fr;gap:.75rem;align-items:center;margin:.2rem 0}\n\
 .name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}\n\
 .track{position:relative;height:.9rem;background:var(--track);border-radius:3px;overflow:hidden}\n\

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dislodge_engine::input::{Change, Input};
+use dislodge_engine::input::{Change, Input, Kind};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -138,6 +138,32 @@ fn text(path: &Path) -> String {
         text.push_str(&frame.input.to_string());
     }
     text
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_lists_of_a_large_cluster_are_recorded_whole() {
+    const NODES: u128 = 40_000;
+    let folder = Folder::new("first-lists");
+    let stage = Stage::unlisted((200, ""), Some(folder.place(64 << 20)));
+    stage.tell(Input::ListBegun(Kind::Node)).await;
+    for number in 1..=NODES {
+        let labels = json!({"kubernetes.io/hostname": format!("node-{number}")});
+        let metadata =
+            json!({"name": format!("node-{number}"), "uid": uid(number), "labels": labels});
+        stage.tell(Input::Node(object(json!({"metadata": metadata})))).await;
+    }
+    stage.tell(Input::ListEnded(Kind::Node)).await;
+    stage.taken().await;
+    assert!(stage.metrics.text().unwrap().contains("dislodge_recording 1\n"));
+    stage.end().await;
+    let mut recorded = 0;
+    for file in folder.files() {
+        let mut reader = Reader::open(&file).unwrap();
+        while let Some(item) = reader.item().unwrap() {
+            recorded += u128::from(matches!(item, Item::Input(_)));
+        }
+    }
+    assert!(recorded >= NODES + 2, "{recorded}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use crate::classify::shown::plain;
 use crate::terminal::{Screen, Tone};
 
-/// Between two columns.
-const GAP: usize = 3;
+/// Between two columns: on a narrow screen less.
+const GAPS: [usize; 3] = [3, 2, 1];
 /// The last column keeps at least so much.
 const LEAST: usize = 12;
 
@@ -63,17 +63,24 @@ impl Table {
                 .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.heads.len()).map(width).collect();
-        let before: usize = widths.iter().rev().skip(1).map(|width| width + GAP).sum();
-        let last = match (fit, screen.width) {
-            (Fit::Screen, Some(width)) => width.saturating_sub(before).max(LEAST),
-            _ => usize::MAX,
+        let before =
+            |gap: usize| widths.iter().rev().skip(1).map(|width| width + gap).sum::<usize>();
+        let least = widths.last().copied().unwrap_or(0).min(LEAST);
+        let [widest, .., narrowest] = GAPS;
+        let (gap, last) = match (fit, screen.width) {
+            (Fit::Screen, Some(width)) => {
+                let fits = GAPS.into_iter().find(|gap| before(*gap) + least <= width);
+                let gap = fits.unwrap_or(narrowest);
+                (gap, width.saturating_sub(before(gap)).max(LEAST))
+            }
+            _ => (widest, usize::MAX),
         };
         for (place, row) in all().enumerate() {
             let mut line = String::new();
             for (column, text) in row.iter().enumerate() {
                 let is_last = column + 1 == self.heads.len();
                 let text = if is_last { cut(text, last) } else { text.clone() };
-                let pad = if is_last { 0 } else { widths.get(column).copied().unwrap_or(0) + GAP };
+                let pad = if is_last { 0 } else { widths.get(column).copied().unwrap_or(0) + gap };
                 // Writing to a string cannot fail.
                 let _ = write!(line, "{text:<pad$}");
             }
@@ -117,6 +124,18 @@ mod tests {
         assert_eq!(lines[1].chars().count(), 40);
         assert!(lines[1].contains("registry.e…xxx"), "{text}");
         assert_eq!(lines[2], "größer   r.io/a:1");
+    }
+
+    #[test]
+    fn columns_come_closer_before_a_line_is_longer_than_the_screen() {
+        for (width, line) in [
+            (21, "größer   r.io/a:1"),
+            (20, "größer  r.io/a:1"),
+            (19, "größer r.io/a:1"),
+            (10, "größer r.io/a:1"),
+        ] {
+            assert_eq!(written(Some(width), Fit::Screen).lines().nth(2), Some(line), "{width}");
+        }
     }
 
     #[test]

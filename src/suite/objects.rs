@@ -38,12 +38,11 @@ pub(super) fn read(
         let documents = tree::parse(&text)
             .map_err(|(at, what)| format!("{file}:{}:{}: {what}", at.line, at.column))?;
         for document in documents {
-            document::add(document.value(), &mut snapshot)
-                .map_err(|what| format!("{file}: {what}"))?;
+            document::add(&document.value(), &mut snapshot).map_err(|why| why.of(&file))?;
         }
     }
     for object in &objects.inline {
-        document::add(object.clone(), &mut snapshot)?;
+        document::add(object, &mut snapshot).map_err(|why| why.of("one of them"))?;
     }
     let none = snapshot.pods.is_empty() && snapshot.jobs.is_empty();
     if none && snapshot.job_sets.is_empty() && snapshot.workloads.is_empty() {

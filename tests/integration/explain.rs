@@ -20,6 +20,7 @@ pub(crate) const ALL: &[Test] = &[
     ("what_files_say_is_neither_obeyed_by_a_terminal_nor_by_a_shell", hostile),
     ("json_and_yaml_are_one_value", data),
     ("what_cannot_be_read_is_named_with_what_to_do", unreadable),
+    ("what_is_made_to_fill_the_memory_is_refused_before_it_does", bombs),
     ("the_help_of_each_command_has_examples", help),
 ];
 
@@ -181,6 +182,43 @@ fn unreadable() -> Outcome {
         let (code, _, told) = given(&["explain", "-f", "-"], stdin)?;
         if code != Some(1) || !told.contains(says) || told.contains('\u{1b}') {
             return Err(format!("{says:?} is not in {told:?} ({code:?})").into());
+        }
+    }
+    Ok(())
+}
+
+/// 9 MB of JSON each, in a process that gets no more than 700 MB of addresses.
+fn bombs() -> Outcome {
+    let file = |head: &str, item: &str, tail: &str| {
+        format!("{head}{}{item}{tail}", format!("{item},").repeat((9 << 20) / (item.len() + 1)))
+    };
+    for (name, text, says) in [
+        ("objects", file("{\"kind\":\"PodList\",\"items\":[", "{}", "]}"), "has more in it than"),
+        ("kinds", file("[", "{\"kind\":\"Workload\"}", "]"), "has more in it than"),
+        (
+            "one",
+            file("{\"kind\":\"Pod\",\"spec\":{\"containers\":[", "{}", "]}}"),
+            "of 9 MiB in it",
+        ),
+        ("strangers", file("[", "0", "]"), "have no Pod, Job, JobSet or Workload in them"),
+    ] {
+        let path =
+            std::env::temp_dir().join(format!("dislodge-bomb-{name}-{}", std::process::id()));
+        std::fs::write(&path, text)?;
+        let program = env!("CARGO_BIN_EXE_dislodge");
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -v 700000; exec \"$0\" explain -f \"$1\"", program])
+            .arg(&path)
+            .output();
+        std::fs::remove_file(&path)?;
+        let output = output?;
+        if output.status.code() != Some(1) || !err(&output).contains(says) {
+            return Err(format!(
+                "{name}: {says:?} is not in {:?} ({})",
+                err(&output),
+                output.status
+            )
+            .into());
         }
     }
     Ok(())

@@ -61,7 +61,16 @@ impl Stage {
     }
 
     /// The same, with every turn shown to a recorder.
-    pub(crate) async fn shown_to((status, message): Answer, place: Option<Place>) -> Self {
+    pub(crate) async fn shown_to(answer: Answer, place: Option<Place>) -> Self {
+        let stage = Self::unlisted(answer, place);
+        for input in beginning() {
+            stage.give(input).await;
+        }
+        stage
+    }
+
+    /// Nothing is listed yet.
+    pub(crate) fn unlisted((status, message): Answer, place: Option<Place>) -> Self {
         let writes = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&writes);
         let server = tower::service_fn(move |request: Request<Body>| {
@@ -95,11 +104,7 @@ impl Stage {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         tokio::spawn(async move { driver.run(&stopped).await });
-        let stage = Self { inbox, clock, metrics, writes, stop, recorded };
-        for input in beginning() {
-            stage.give(input).await;
-        }
-        stage
+        Self { inbox, clock, metrics, writes, stop, recorded }
     }
 
     /// Stops the driver, and waits until all of its turns are written.
@@ -107,6 +112,13 @@ impl Stage {
         self.stop.cancel();
         if let Some(recorded) = self.recorded {
             recorded.await.unwrap();
+        }
+    }
+
+    /// Waits until the driver has taken everything that it was told.
+    pub(crate) async fn taken(&self) {
+        while self.inbox.0.capacity() < self.inbox.0.max_capacity() {
+            self.wait(0).await;
         }
     }
 

@@ -5,6 +5,7 @@ mod scene;
 mod shapes;
 mod stories;
 
+use dislodge_engine::cause::Cause;
 use jiff::Timestamp;
 
 use crate::explain::answer::answer;
@@ -48,6 +49,10 @@ fn is_answer(finding: &Finding, governed: bool) -> Result<(), String> {
                 if image.reason.is_empty() || image.next.is_empty() || image.failed_pulls.count == 0
                 {
                     return wrong("an image of which nothing is told");
+                }
+                let is_silent = image.message.is_empty() || image.cause == Cause::Unknown;
+                if image.evidence.is_none() && !is_silent {
+                    return wrong("a cause without evidence");
                 }
                 let undecided = image.rule.is_none()
                     && !image.next.starts_with("nothing")
