@@ -38,7 +38,8 @@ use crate::terminal::{Screen, called};
     dislodge explain workload/job-train-3f2a1 -o json\n  \
     kubectl get ipp,jobs,workloads,localqueues,pods,events -o yaml --show-managed-fields >dump.yaml\n  \
     dislodge explain -f dump.yaml                    all jobs of a dump, without a cluster\n  \
-    dislodge explain -f dislodge-report.tar.gz       all jobs of a report\n\n\
+    dislodge explain -f dislodge-report.tar.gz       all jobs of a report\n  \
+    dislodge explain -f dump.yaml job/train -n team-a\n\n\
     Rights: view, and get and list on imagepullpolicies.dislodge.dev (deploy/people). With those on\n\
     workloads.kueue.x-k8s.io it also tells whether the job holds quota.\n\
     Exit code: 0 healthy, 2 stuck (or ended because of an image), 3 held, 1 no answer.")]
@@ -50,7 +51,7 @@ pub struct ExplainArgs {
     /// Read objects from this file ('-': standard input) and not from a cluster: YAML or JSON, as
     /// kubectl writes it, a report of `dislodge report`, or a folder of a must-gather; may be given
     /// several times
-    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["namespace", "context", "kubeconfig"])]
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["context", "kubeconfig"])]
     pub file: Vec<PathBuf>,
 
     /// When the files were saved (RFC 3339) [default: the newest time in them]
@@ -112,7 +113,10 @@ async fn from_cluster(args: &ExplainArgs) -> Result<Finding, Error> {
 }
 
 fn from_files(args: &ExplainArgs) -> Result<Vec<Finding>, Error> {
-    let seen = document::read(&args.file)?;
+    let mut seen = document::read(&args.file)?;
+    if let Some(namespace) = &args.place.namespace {
+        seen.keep(namespace)?;
+    }
     let now = args.at.or_else(|| seen.newest()).unwrap_or_else(|| Clock::start().wall());
     explained(&seen, args.subject.as_ref(), now)
 }

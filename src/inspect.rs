@@ -200,6 +200,31 @@ impl Snapshot {
         entries.into_iter().find(|entry| entry.pod_uid == uid && entry.image == shown)
     }
 
+    /// Keeps what is in a namespace, and what is in none.
+    ///
+    /// # Errors
+    ///
+    /// Where there is nothing of that namespace.
+    pub fn keep(&mut self, namespace: &str) -> Result<(), Error> {
+        fn retain<T: Object>(objects: &mut Vec<T>, namespace: &str) -> usize {
+            objects.retain(|object| object.meta().namespace == namespace);
+            objects.len()
+        }
+        let kept = retain(&mut self.pods, namespace)
+            + retain(&mut self.jobs, namespace)
+            + retain(&mut self.job_sets, namespace)
+            + retain(&mut self.cron_jobs, namespace)
+            + retain(&mut self.workloads, namespace)
+            + retain(&mut self.local_queues, namespace)
+            + retain(&mut self.policies, namespace);
+        self.events.retain(|event| event.involved_object.namespace.as_deref() == Some(namespace));
+        if kept == 0 {
+            let why = format!("the files have nothing in them that is of namespace {namespace}");
+            return Err(Error::File(why));
+        }
+        Ok(())
+    }
+
     /// "Now", for what was saved some time ago: when it was read, else the newest time that anything in
     /// it tells of.
     pub fn newest(&self) -> Option<Timestamp> {

@@ -38,7 +38,7 @@ use crate::terminal::Screen;
     compared. With -f its policies are replaced: each given policy counts as in mode Audit, so that\n\
     the recorded cluster goes on as it did; budgets and pauses are left out. docs/recording.md says\n\
     more. No cluster is asked.\n\
-    Exit code: 0, or 1 where a replay decides otherwise than was recorded, or a file cannot be read.")]
+    Exit code: 0, 2 where a replay decides otherwise than was recorded, 1 where a file cannot be read.")]
 pub struct ReplayArgs {
     /// Files that `dislodge record`, `dislodge controller --record` or `dislodge report` has written
     /// ('-': standard input)
@@ -145,7 +145,7 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, Error> {
     .map_err(Error::Output)?;
     print(&out).map_err(Error::Output)?;
     let differs = runs.iter().any(Run::differs);
-    Ok(if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if differs { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
 /// What the two sides of a comparison are called: by their files.

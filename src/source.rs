@@ -27,7 +27,7 @@ impl Unreadable {
     fn because(error: &io::Error) -> Self {
         Self {
             wrong: format!("cannot be read: {error}"),
-            advice: "name a file or folder that exists and may be read, or '-' for standard input",
+            advice: "name what exists and may be read",
         }
     }
 }

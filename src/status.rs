@@ -40,7 +40,7 @@ pub struct StatusArgs {
 
     /// Read objects from this file ('-': standard input) and not from a cluster, as `explain` does
     #[arg(short, long, value_name = "FILE",
-        conflicts_with_all = ["all_namespaces", "watch", "namespace", "context", "kubeconfig"])]
+        conflicts_with_all = ["all_namespaces", "watch", "context", "kubeconfig"])]
     pub file: Vec<PathBuf>,
 
     /// Form of the output
@@ -75,9 +75,13 @@ pub fn run(args: &StatusArgs) -> Result<(), Error> {
     if args.file.is_empty() {
         return block_on(show(args));
     }
-    let seen = document::read(&args.file)?;
+    let mut seen = document::read(&args.file)?;
+    let namespace = args.place.namespace.as_deref();
+    if let Some(namespace) = namespace {
+        seen.keep(namespace)?;
+    }
     let now = seen.newest().unwrap_or_else(|| Clock::start().wall());
-    let page = written(&overview(&seen, None, now), args.output).map_err(Error::Output)?;
+    let page = written(&overview(&seen, namespace, now), args.output).map_err(Error::Output)?;
     print(&page).map_err(Error::Output)
 }
 

@@ -13,7 +13,7 @@ use dislodge_engine::resolve::Queue;
 use dislodge_engine::time::Now;
 use dislodge_engine::timing::Timing;
 use dislodge_engine::{keys, message};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::classify::failing::{self, Failing};
 use crate::classify::shown::{plain, quoted};
@@ -58,6 +58,12 @@ pub(super) struct Asking<'a> {
     pub(super) now: Now,
     program: &'a str,
 }
+
+/// A failed pull is counted, and the policy's status tells of it, within seconds.
+const COUNTED: SignedDuration = SignedDuration::from_mins(2);
+/// A Pod's status is written for other reasons, too, while a pull is waited for: for five minutes at most
+/// (`MaxContainerBackOff`), and as long as it runs.
+const SHOWN: SignedDuration = SignedDuration::from_mins(15);
 
 impl Asking<'_> {
     fn finding(&self) -> Finding {
@@ -125,6 +131,16 @@ impl Asking<'_> {
             Some(known) => words::next(&self.as_told(pod, known), policy, kind),
             None => self.unweighed(),
         };
+        let uncounted = known.and_then(|known| self.uncounted(pod, failing, known));
+        let next = match uncounted {
+            Some(since) => format!(
+                "nothing, as long as no controller counts: the last of the pulls has failed by {}, and it \
+                 is not counted yet (`{} check` tells of the controller); else {next}",
+                words::clock(since, self.now.wall),
+                self.program
+            ),
+            None => next,
+        };
         Some(ImagePart {
             image: harmless(&failing.image),
             container: harmless(&failing.container),
@@ -137,6 +153,7 @@ impl Asking<'_> {
             message: harmless(&failing.finding.message),
             evidence: failing.finding.evidence.as_deref().map(harmless),
             failed_pulls: count,
+            uncounted,
             next_pull,
             rule: known.and_then(|known| known.rule.as_ref()).map(|rule| RulePart {
                 name: rule.name.clone(),
@@ -156,6 +173,15 @@ impl Asking<'_> {
             Some(prospect) => FailingImage { now: prospect, ..known.clone() },
             None => known.clone(),
         }
+    }
+
+    /// When the kubelet wrote of a failed pull that the controller should have counted by now: it may be
+    /// gone, or stuck, though nothing else here says so.
+    fn uncounted(&self, pod: &Pod, failing: &Failing, known: &FailingImage) -> Option<Timestamp> {
+        let entry = self.seen.entry(pod.metadata.uid, &known.image)?;
+        let wrote = failing.status_written?;
+        let late = if failing.reason == "ErrImagePull" { COUNTED } else { SHOWN };
+        (wrote.duration_since(entry.last_failure_time) > late).then_some(wrote)
     }
 
     /// Why nothing is decided of an image that was not weighed.

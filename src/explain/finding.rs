@@ -150,6 +150,9 @@ pub struct ImagePart {
     pub evidence: Option<String>,
     /// How often a pull has failed.
     pub failed_pulls: Pulls,
+    /// When the kubelet wrote of a later one that no controller has counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncounted: Option<Timestamp>,
     /// When the next pull is due.
     pub next_pull: NextPull,
     /// The rule that decides.

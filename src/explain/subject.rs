@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use dislodge_engine::objects::{Meta, Object, Uid};
 
+use crate::classify::shown;
 use crate::explain::finding::Subject;
 use crate::inspect::{Error, Snapshot};
 
@@ -88,20 +89,29 @@ impl Found {
     }
 }
 
-/// Finds what was asked about. `namespace`: `None` for files, where a name has to be enough.
+/// Finds what was asked about. `namespace`: `None` for files of which none was named: a name has to be
+/// enough.
 ///
 /// # Errors
 ///
-/// Where it is not there, or may not be read.
+/// Where it is not there, may not be read, or is in several namespaces.
 pub fn find(seen: &Snapshot, named: &Named, namespace: Option<&str>) -> Result<Found, Error> {
     let Named { kind, name } = named;
-    let meta = match kind {
-        Kind::Job => pick(&seen.jobs, name),
-        Kind::JobSet => pick(&seen.job_sets, name),
-        Kind::Pod => pick(&seen.pods, name),
-        Kind::Workload => pick(&seen.workloads, name),
+    let all = match kind {
+        Kind::Job => called(&seen.jobs, name),
+        Kind::JobSet => called(&seen.job_sets, name),
+        Kind::Pod => called(&seen.pods, name),
+        Kind::Workload => called(&seen.workloads, name),
     };
-    if let Some(meta) = meta {
+    let namespaces: BTreeSet<&str> = all.iter().map(|meta| meta.namespace.as_str()).collect();
+    if namespaces.len() > 1 {
+        let kind = kind.as_str();
+        let namespaces = namespaces.into_iter().map(shown::plain).collect::<Vec<_>>().join(", ");
+        return Err(Error::Meant(format!(
+            "there is a {kind} {name} in each of these namespaces: {namespaces}; choose one with -n"
+        )));
+    }
+    if let Some(meta) = all.first() {
         return Ok(Found::new(*kind, meta));
     }
     let gap = seen.gaps.iter().find(|gap| {
@@ -153,8 +163,8 @@ pub fn all(seen: &Snapshot, engine: &dislodge_engine::Engine) -> Vec<Found> {
     found
 }
 
-fn pick<'a, T: Object>(objects: &'a [T], name: &str) -> Option<&'a Meta> {
-    objects.iter().map(Object::meta).find(|meta| meta.name == name)
+fn called<'a, T: Object>(objects: &'a [T], name: &str) -> Vec<&'a Meta> {
+    objects.iter().map(Object::meta).filter(|meta| meta.name == name).collect()
 }
 
 #[cfg(test)]

@@ -20,10 +20,10 @@ Every error of the codes DL104 to DL110 is what the API server would say of the 
 once, with line and column.
 
 ```sh
-dislodge lint policies/                          every policy below a folder
-kubectl get ipp -A -o yaml | dislodge lint -     what stands in a cluster
-dislodge lint -o github policies/                as annotations of a pull request
-dislodge lint --explain DL201                    why a finding matters
+dislodge lint policies/                          # every policy below a folder
+kubectl get ipp -A -o yaml | dislodge lint -     # what stands in a cluster
+dislodge lint -o github policies/                # as annotations of a pull request
+dislodge lint --explain DL201                    # why a finding matters
 ```
 
 ```console

@@ -69,7 +69,9 @@ pub(super) fn read(files: &[PathBuf], namespace: Option<&str>) -> Result<Vec<Pol
 }
 
 fn text(file: &Path) -> Result<String, String> {
-    let unreadable = |error: std::io::Error| format!("it cannot be read: {error}");
+    let unreadable = |error: std::io::Error| {
+        format!("it cannot be read: {error}: name a file of policies, or several with -f for each")
+    };
     let input: Box<dyn Read> = if file.as_os_str() == "-" {
         Box::new(std::io::stdin())
     } else {
@@ -80,7 +82,8 @@ fn text(file: &Path) -> Result<String, String> {
     if bytes.len() as u64 > MOST {
         return Err(format!("it is longer than {MOST} bytes, too long for policies"));
     }
-    String::from_utf8(bytes).map_err(|_| "it is no text".to_owned())
+    String::from_utf8(bytes)
+        .map_err(|_| "it is no text: give policies as YAML or JSON in UTF-8".to_owned())
 }
 
 fn policy(document: &Value) -> Result<Policy, String> {

@@ -61,11 +61,16 @@ fn section(run: &Run, page: &mut String) {
     add!(page, "<section><h2>{}</h2>", Safe(&run.files.join(", ")));
     add!(
         page,
-        "<p>{} from {} on; {} decisions, {acts} of them actions, {} on jobs that started later by \
+        "<p>{} from {} on; {} decisions{}, {acts} of them actions, {} on jobs that started later by \
          themselves.{}</p>",
         span(ended.duration_since(began)),
         began.strftime("%F %T UTC"),
         played.decisions.len(),
+        if run.verified {
+            ""
+        } else {
+            " that these policies would have made, and nobody has carried out"
+        },
         played.later_started.len(),
         if run.cut { " The recording has no end: it was cut." } else { "" },
     );
@@ -160,13 +165,18 @@ fn timeline(
         began.strftime("%F %T"),
         ended.strftime("%F %T UTC")
     );
+    let (stopped, started) = if run.verified {
+        ("stopped: its quota is free", "stopped, and it started later by itself")
+    } else {
+        ("would be stopped, and its quota free", "would be stopped, and it started later by itself")
+    };
     if decisions.len() > MOST_BARS {
         add!(page, "<p>and {} more, in the table</p>", decisions.len() - MOST_BARS);
     }
     add!(
         page,
-        "<p class=key><i class=fails></i> pulls fail <i class=act></i> stopped: its quota is free <i class=wrong></i> \
-         stopped, and it started later by itself <i class=report></i> only reported</p></div>"
+        "<p class=key><i class=fails></i> pulls fail <i class=act></i> {stopped} <i class=wrong></i> \
+         {started} <i class=report></i> only reported</p></div>"
     );
 }
 
@@ -183,10 +193,15 @@ fn table(run: &Run, decisions: &[&Decided], page: &mut String) {
             _ if started => "started later by itself",
             _ => "",
         };
+        let would = match (run.verified, decided.acts) {
+            (true, _) => "",
+            (false, true) => "would ",
+            (false, false) => "would only ",
+        };
         let pulls = decided.failed_pulls.map_or_else(String::new, |pulls| pulls.to_string());
         add!(
             page,
-            "<tr><td><time>{}</time></td><td>{}</td><td>{}</td><td>{}</td><td>{pulls}</td><td>{}</td><td>{}</td><td>{} ({}) \
+            "<tr><td><time>{}</time></td><td>{}</td><td>{}</td><td>{}</td><td>{pulls}</td><td>{}</td><td>{}</td><td>{would}{} ({}) \
              {outcome}</td></tr>",
             decided.time.strftime("%F %T"),
             Safe(&decided.job),

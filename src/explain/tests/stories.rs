@@ -7,6 +7,7 @@ use super::scene::{
 };
 use super::{found, is_answer, shown};
 use crate::explain::finding::{Source, State};
+use crate::explain::subject::find;
 
 /// A Job without a queue, its Pod, and a policy.
 fn plain(policy: Value) -> Vec<Value> {
@@ -50,6 +51,21 @@ fn stories() -> Vec<Story> {
                 "after 1 more failed pull: the job",
                 "about 08:10:00 UTC (now)",
                 "\"missing\": SuspendJob after 3 failed pulls",
+            ],
+        ),
+        (
+            "the controller counts no more",
+            plain(policy(none(), {
+                let mut counted = counted(2, "Counting", None);
+                counted["failing"][0]["firstFailureTime"] = json!(ago(280));
+                counted["failing"][0]["lastFailureTime"] = json!(ago(200));
+                counted
+            })),
+            State::Stuck,
+            &[
+                "2 failed pulls in 80 s; the newest 3 min ago",
+                "nothing, as long as no controller counts: the last of the pulls has failed by 08:09:40 UTC",
+                "`dislodge check` tells of the controller",
             ],
         ),
         (
@@ -303,6 +319,25 @@ fn stories() -> Vec<Story> {
             &["is well: its Pod waits for its images, for 20 s: no pull has failed"],
         ),
     ]
+}
+
+#[test]
+fn a_name_in_two_namespaces_is_not_guessed() {
+    let mut other = job(None, json!({}), json!({}));
+    other["metadata"]["namespace"] = json!("team-b");
+    other["metadata"]["uid"] = json!("00000000-0000-0000-0000-0000000000ab");
+    let objects = [plain(policy(json!({}), json!({}))), vec![other]].concat();
+    let job = "job/train".parse().unwrap();
+    let both = find(&seen(&objects), &job, None).unwrap_err().to_string();
+    assert!(both.contains("namespaces: team-a, team-b; choose one with -n"), "{both}");
+    for (namespace, is_stuck) in [("team-a", true), ("team-b", false)] {
+        let mut seen = seen(&objects);
+        seen.keep(namespace).unwrap();
+        let finding = found(&seen, "job/train", now());
+        assert_eq!(finding.subject.namespace, namespace);
+        assert_eq!(finding.state == State::Stuck, is_stuck, "{finding:#?}");
+    }
+    assert!(seen(&objects).keep("team-c").is_err());
 }
 
 #[test]
