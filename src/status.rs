@@ -114,7 +114,10 @@ fn written(overview: &Overview, layout: Layout) -> io::Result<Vec<u8>> {
 
 fn redraw(page: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    // A line that is longer than the screen is not continued in the next one (DECAWM).
+    out.write_all(b"\x1b[?7l")?;
     out.write_all(&frame(page, Screen::rows()))?;
+    out.write_all(b"\x1b[?7h")?;
     out.flush()
 }
 

@@ -8,14 +8,14 @@ use crate::classify::shown::plain;
 use crate::terminal::{Screen, Tone};
 
 /// Between two columns: on a narrow screen less.
-const GAPS: [usize; 3] = [3, 2, 1];
-/// The last column keeps at least so much.
+const WIDEST_GAP: usize = 3;
+/// A column keeps at least so much of its texts.
 const LEAST: usize = 12;
 
 /// Whether a table is cut where the terminal ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// The last column is cut.
+    /// The last column is cut, and then the widest.
     Screen,
     /// Nothing is cut.
     Whole,
@@ -62,25 +62,18 @@ impl Table {
                 .max()
                 .unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..self.heads.len()).map(width).collect();
-        let before =
-            |gap: usize| widths.iter().rev().skip(1).map(|width| width + gap).sum::<usize>();
-        let least = widths.last().copied().unwrap_or(0).min(LEAST);
-        let [widest, .., narrowest] = GAPS;
-        let (gap, last) = match (fit, screen.width) {
-            (Fit::Screen, Some(width)) => {
-                let fits = GAPS.into_iter().find(|gap| before(*gap) + least <= width);
-                let gap = fits.unwrap_or(narrowest);
-                (gap, width.saturating_sub(before(gap)).max(LEAST))
-            }
-            _ => (widest, usize::MAX),
+        let mut widths: Vec<usize> = (0..self.heads.len()).map(width).collect();
+        let gap = match (fit, screen.width) {
+            (Fit::Screen, Some(width)) => fitted(&mut widths, width),
+            _ => WIDEST_GAP,
         };
         for (place, row) in all().enumerate() {
             let mut line = String::new();
             for (column, text) in row.iter().enumerate() {
                 let is_last = column + 1 == self.heads.len();
-                let text = if is_last { cut(text, last) } else { text.clone() };
-                let pad = if is_last { 0 } else { widths.get(column).copied().unwrap_or(0) + gap };
+                let width = widths.get(column).copied().unwrap_or(0);
+                let text = cut(text, width);
+                let pad = if is_last { 0 } else { width + gap };
                 // Writing to a string cannot fail.
                 let _ = write!(line, "{text:<pad$}");
             }
@@ -89,6 +82,25 @@ impl Table {
         }
         Ok(())
     }
+}
+
+/// Makes columns fit the screen: the last one is cut, then they come closer, then the widest are cut.
+/// Returns what is between two of them.
+fn fitted(widths: &mut [usize], screen: usize) -> usize {
+    let gaps = widths.len().saturating_sub(1);
+    let Some((last, others)) = widths.split_last_mut() else { return WIDEST_GAP };
+    let least = LEAST.min(*last);
+    let before = |others: &[usize], gap: usize| others.iter().sum::<usize>() + gaps * gap;
+    let gap =
+        (1..=WIDEST_GAP).rev().find(|gap| before(others, *gap) + least <= screen).unwrap_or(1);
+    while before(others, gap) + least > screen {
+        match others.iter_mut().max() {
+            Some(widest) if *widest > LEAST => *widest -= 1,
+            _ => break,
+        }
+    }
+    *last = (*last).min(screen.saturating_sub(before(others, gap)).max(least));
+    gap
 }
 
 /// A text of at most so many characters. The end of an image says more than its middle.
@@ -136,6 +148,22 @@ mod tests {
         ] {
             assert_eq!(written(Some(width), Fit::Screen).lines().nth(2), Some(line), "{width}");
         }
+    }
+
+    #[test]
+    fn of_names_that_are_too_long_the_middle_goes() {
+        let mut table = Table::new(&["NAMESPACE", "JOB", "IMAGE"]);
+        table.row(
+            ["research-platform-training", "x".repeat(54).as_str(), "r.io/a:1"]
+                .map(str::to_owned)
+                .to_vec(),
+        );
+        let mut out = Vec::new();
+        table.write(Screen { width: Some(60), colours: false }, Fit::Screen, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let line = text.lines().nth(1).unwrap();
+        assert_eq!(line.chars().count(), 60, "{text}");
+        assert!(line.starts_with("research") && line.ends_with(" r.io/a:1"), "{text}");
     }
 
     #[test]
