@@ -24,10 +24,10 @@ use super::write::Writer;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 
-/// How many turns may wait for the thread, of some kilobytes each: some seconds of a large cluster.
-const WAITING: usize = 1 << 14;
-/// So many of them are left to whoever can do without for a while.
-const BEHIND: usize = WAITING / 2;
+/// How many turns may wait for the thread, of some kilobytes each: many seconds of a large cluster.
+const WAITING: usize = 1 << 16;
+/// From so many on, whoever can wait should.
+const BEHIND: usize = 1 << 13;
 /// So much is lost at most where the process is killed.
 const FLUSH: Duration = Duration::from_secs(2);
 /// Into so many files the bound is divided: so much of the whole is given up at a time.
@@ -122,6 +122,8 @@ impl Recorder {
                          record again; all else goes on"
                     );
                 }
+                // Whoever hears of the end finds nobody to take turns any more.
+                drop(taken);
                 // Nobody waits where the process does not stop.
                 let _ = done.send(());
             })

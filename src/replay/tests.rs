@@ -142,7 +142,7 @@ fn text(path: &Path) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_lists_of_a_large_cluster_are_recorded_whole() {
-    const NODES: u128 = 40_000;
+    const NODES: u128 = 100_000;
     let folder = Folder::new("first-lists");
     let stage = Stage::unlisted((200, ""), Some(folder.place(64 << 20)));
     stage.tell(Input::ListBegun(Kind::Node)).await;

@@ -88,8 +88,8 @@ impl Table {
 /// Returns what is between two of them.
 fn fitted(widths: &mut [usize], screen: usize) -> usize {
     let gaps = widths.len().saturating_sub(1);
-    let Some((last, others)) = widths.split_last_mut() else { return WIDEST_GAP };
-    let least = LEAST.min(*last);
+    let Some((end, others)) = widths.split_last_mut() else { return WIDEST_GAP };
+    let least = LEAST.min(*end);
     let before = |others: &[usize], gap: usize| others.iter().sum::<usize>() + gaps * gap;
     let gap =
         (1..=WIDEST_GAP).rev().find(|gap| before(others, *gap) + least <= screen).unwrap_or(1);
@@ -99,7 +99,7 @@ fn fitted(widths: &mut [usize], screen: usize) -> usize {
             _ => break,
         }
     }
-    *last = (*last).min(screen.saturating_sub(before(others, gap)).max(least));
+    *end = (*end).min(screen.saturating_sub(before(others, gap)).max(least));
     gap
 }
 
