@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use dislodge_engine::Engine;
 use dislodge_engine::effect::Effect;
-use dislodge_engine::input::Input;
+use dislodge_engine::input::{Input, Kind};
 use dislodge_engine::notice::Notice;
+use dislodge_engine::objects::Uid;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -30,11 +32,36 @@ const SAME_DEADLINE: Duration = Duration::from_millis(100);
 /// How long a stop waits for effects that are under way.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// An input, and when what it tells of was received (as [`Clock::elapsed`]).
+/// What is told, and when it was received (as [`Clock::elapsed`]).
 #[derive(Debug)]
 struct Envelope {
-    input: Input,
+    told: Message,
     received: Duration,
+}
+
+/// What an inbox takes.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are inputs: a box for each would cost more"
+)]
+enum Message {
+    Input(Input),
+    /// Objects of a list, of which is asked which ones have to be told.
+    Listed {
+        kind: Kind,
+        heads: Vec<Head>,
+        answer: oneshot::Sender<Vec<bool>>,
+    },
+}
+
+/// Which object stands in a list, and in which version. Without both it has to be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Its uid.
+    pub uid: Option<Uid>,
+    /// Its version.
+    pub version: Option<Box<str>>,
 }
 
 /// Where inputs go. Clones lead to the same engine.
@@ -48,12 +75,32 @@ pub struct Closed;
 
 /// The other end of an inbox, for whoever takes the inputs in place of an engine.
 #[derive(Debug)]
-pub struct Inputs(mpsc::Receiver<Envelope>);
+pub struct Inputs {
+    inbox: mpsc::Receiver<Envelope>,
+    /// What it knows already.
+    known: Vec<Head>,
+}
 
 impl Inputs {
     /// The next input; `None`: nobody sends any more.
     pub async fn next(&mut self) -> Option<Input> {
-        self.0.recv().await.map(|envelope| envelope.input)
+        loop {
+            match self.inbox.recv().await?.told {
+                Message::Input(input) => return Some(input),
+                Message::Listed { heads, answer, .. } => {
+                    let known = heads.iter().map(|head| self.known.contains(head)).collect();
+                    let _gone = answer.send(known); // the watch has ended: nobody waits
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Inputs {
+    /// As if these had been told before.
+    pub(crate) fn knows(&mut self, heads: impl IntoIterator<Item = Head>) {
+        self.known.extend(heads);
     }
 }
 
@@ -61,7 +108,7 @@ impl Inbox {
     /// An inbox that leads to no engine.
     pub fn to_nobody() -> (Self, Inputs) {
         let (sender, inbox) = mpsc::channel(WAITING);
-        (Self(sender), Inputs(inbox))
+        (Self(sender), Inputs { inbox, known: Vec::new() })
     }
 
     /// Tells the engine; waits while too many inputs wait already. `received` is when the process
@@ -71,7 +118,26 @@ impl Inbox {
     ///
     /// Where the process is about to end.
     pub async fn send(&self, input: Input, received: Duration) -> Result<(), Closed> {
-        self.0.send(Envelope { input, received }).await.map_err(|_| Closed)
+        let told = Message::Input(input);
+        self.0.send(Envelope { told, received }).await.map_err(|_| Closed)
+    }
+
+    /// Tells the engine which objects a list has, and waits for its answer: whether it knows each of them in
+    /// that very version. Those it does are told by that, and need not be decoded.
+    ///
+    /// # Errors
+    ///
+    /// Where the process is about to end.
+    pub async fn listed(
+        &self,
+        kind: Kind,
+        heads: Vec<Head>,
+        received: Duration,
+    ) -> Result<Vec<bool>, Closed> {
+        let (answer, known) = oneshot::channel();
+        let told = Message::Listed { kind, heads, answer };
+        self.0.send(Envelope { told, received }).await.map_err(|_| Closed)?;
+        Ok(known.await.unwrap_or_default())
     }
 }
 
@@ -142,9 +208,13 @@ impl Driver {
                 biased;
                 () = stop.cancelled() => break,
                 Some(told) = self.told.recv() => self.finish(told),
-                Some(Envelope { input, received }) = self.inbox.recv(), if !waits => {
-                    self.handle(input, received);
-                }
+                Some(Envelope { told, received }) = self.inbox.recv(), if !waits => match told {
+                    Message::Input(input) => self.handle(input, received),
+                    Message::Listed { kind, heads, answer } => {
+                        let known = self.recognise(kind, &heads, received);
+                        let _gone = answer.send(known); // the watch has ended: nobody waits
+                    }
+                },
                 () = self.clock.sleep_until(wake) => {}
             }
         }
@@ -175,6 +245,20 @@ impl Driver {
         }
         // Two were due at once: the inbox and the outcomes get their turn before a third.
         self.clock.elapsed()
+    }
+
+    /// Which objects of a list need not be told.
+    fn recognise(&mut self, kind: Kind, heads: &[Head], received: Duration) -> Vec<bool> {
+        let uid_if_known = |head: &Head| {
+            let (uid, version) = (head.uid?, head.version.as_deref()?);
+            self.engine.knows(kind, uid, version).then_some(uid)
+        };
+        let known: Vec<Option<Uid>> = heads.iter().map(uid_if_known).collect();
+        let unchanged: Vec<Uid> = known.iter().copied().flatten().collect();
+        if !unchanged.is_empty() {
+            self.handle(Input::Unchanged(kind, unchanged), received);
+        }
+        known.iter().map(Option::is_some).collect()
     }
 
     fn handle(&mut self, input: Input, received: Duration) {

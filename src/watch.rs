@@ -1,8 +1,10 @@
 //! The watches: one task a kind, all ending in the one inbox of the driver.
 
 pub mod kinds;
+mod list;
 pub mod object;
 mod stream;
+mod trouble;
 
 use std::time::Duration;
 

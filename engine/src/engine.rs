@@ -26,7 +26,7 @@ use crate::effect::{Effect, EffectId};
 use crate::index::Index;
 use crate::input::{Input, Kind};
 use crate::notice::Notice;
-use crate::objects::{Key, Uid};
+use crate::objects::{Key, Uid, version_number};
 use crate::quota::Ledger;
 use crate::record::Step;
 use crate::resolve::Policies;
@@ -206,6 +206,28 @@ impl Engine {
             self.notices.clear(); // all replicas see the same: one of them tells
         }
         effects
+    }
+
+    /// Whether this very version of an object has been taken in, so that a list which shows it again tells
+    /// nothing ([`Input::Unchanged`]). No version comes twice, but where etcd is restored from a backup
+    /// without `--bump-revision`, after which every controller is to be started anew (etcd: "Restoring with
+    /// revision bump").
+    pub fn knows(&self, kind: Kind, uid: Uid, version: &str) -> bool {
+        match kind {
+            Kind::Pod => {
+                let known = self.index.pod(uid).and_then(|row| row.version);
+                known.is_some() && known == version_number(version)
+            }
+            Kind::Job => self.index.has_job(uid, version),
+            Kind::Workload => self.index.has_workload(uid, version),
+            // There are few of these, and not all that is needed of them is kept.
+            Kind::JobSet
+            | Kind::CronJob
+            | Kind::LocalQueue
+            | Kind::ClusterQueue
+            | Kind::Policy
+            | Kind::Node => false,
+        }
     }
 
     /// What the newest input gave for logs and metrics. What is not taken is dropped with the next.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::{EffectId, Outcome};
-use crate::objects::{ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Pod, Policy, Workload};
+use crate::objects::{
+    ClusterQueue, CronJob, Job, JobSet, LocalQueue, Node, Pod, Policy, Uid, Workload,
+};
 
 /// The kinds of objects that are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,6 +98,9 @@ pub enum Input {
     Node(Change<Node>),
     /// A list of that kind begins: what is not in it when it ends is gone.
     ListBegun(Kind),
+    /// These stand in the list of that kind in the very version that is known
+    /// ([`crate::Engine::knows`]), so that there is nothing to tell of them.
+    Unchanged(Kind, Vec<Uid>),
     /// The list of that kind is whole.
     ListEnded(Kind),
     /// The cluster does not serve that kind (its CRD is not installed).

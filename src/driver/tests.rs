@@ -84,3 +84,41 @@ async fn each_decision_has_one_log_line_with_all_its_keys_and_no_secret() {
         assert_eq!(line["failed_pulls"], 1);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_listed_in_a_known_version_need_not_be_told_and_stays() {
+    use dislodge_engine::input::{Change, Input, Kind};
+    use dislodge_engine::objects::Uid;
+
+    use crate::driver::Head;
+
+    let stage = Stage::new((200, "")).await;
+    let pod = |number: u128, version: u32| {
+        let pod = serde_json::json!({
+            "metadata": {"name": format!("p{number}"), "namespace": "team", "uid": stage::uid(number),
+                         "resourceVersion": version.to_string(),
+                         "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "j",
+                                              "uid": stage::uid(90), "controller": true}]},
+            "spec": {"nodeName": "n", "containers": [{"name": "main", "image": IMAGE}]},
+        });
+        serde_json::from_value(pod).unwrap()
+    };
+    let head = |number: u128, version: &str| Head {
+        uid: Some(Uid::from_u128(number)),
+        version: Some(version.into()),
+    };
+    for number in 1..=4 {
+        stage.give(Input::Pod(Change::Seen(pod(number, 7)))).await;
+    }
+    stage.give(Input::Pod(Change::Seen(pod(2, 8)))).await;
+    stage.give(Input::ListBegun(Kind::Pod)).await;
+    let heads = vec![head(1, "7"), head(2, "7"), head(3, "x"), head(5, "7"), Head::default()];
+    assert_eq!(stage.listed(Kind::Pod, heads.clone()).await, [true, false, false, false, false]);
+    assert!(!stage.listed(Kind::Job, heads).await.contains(&true), "other kinds know none of them");
+    stage.give(Input::Pod(Change::Listed(pod(2, 9)))).await;
+    stage.give(Input::ListEnded(Kind::Pod)).await;
+    stage.wait(6).await; // how things stand is measured every now and then
+    stage.give(Input::Deadline).await;
+    let text = stage.metrics.text().unwrap();
+    assert!(text.contains("dislodge_tracked_objects{kind=\"Pod\"} 2"), "{text}");
+}

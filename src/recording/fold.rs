@@ -18,6 +18,7 @@ use super::write::Writer;
 enum About {
     Object(Kind, Uid, bool),
     Begun(Kind),
+    Unchanged(Kind, Vec<Uid>),
     Ended(Kind),
     Absent(Kind),
     Leadership,
@@ -44,6 +45,7 @@ fn about(input: &Input) -> About {
         Input::Policy(change) => of(Kind::Policy, change),
         Input::Node(change) => of(Kind::Node, change),
         Input::ListBegun(kind) => About::Begun(*kind),
+        Input::Unchanged(kind, uids) => About::Unchanged(*kind, uids.clone()),
         Input::ListEnded(kind) => About::Ended(*kind),
         Input::KindAbsent(kind) => About::Absent(*kind),
         Input::Leadership(_) => About::Leadership,
@@ -59,6 +61,8 @@ struct Standing {
     objects: BTreeMap<(Kind, Uid), u64>,
     /// Where the newest list of each kind began.
     begun: BTreeMap<Kind, u64>,
+    /// Objects that the newest list of each kind has in the version that their newest line tells.
+    unchanged: BTreeMap<Kind, BTreeSet<Uid>>,
     /// Kinds that were listed whole.
     listed: BTreeSet<Kind>,
     absent: BTreeSet<Kind>,
@@ -71,10 +75,16 @@ impl Standing {
         match about(input) {
             About::Object(kind, uid, true) => drop(self.objects.insert((kind, uid), number)),
             About::Object(kind, uid, false) => drop(self.objects.remove(&(kind, uid))),
-            About::Begun(kind) => drop(self.begun.insert(kind, number)),
+            About::Begun(kind) => {
+                self.begun.insert(kind, number);
+                self.unchanged.remove(&kind);
+            }
+            About::Unchanged(kind, uids) => self.unchanged.entry(kind).or_default().extend(uids),
             About::Ended(kind) => {
                 let begun = self.begun.get(&kind).copied().unwrap_or_default();
-                self.objects.retain(|(of, _), at| *of != kind || *at > begun);
+                let unchanged = self.unchanged.remove(&kind).unwrap_or_default();
+                let stands = |uid: &Uid, at: u64| at > begun || unchanged.contains(uid);
+                self.objects.retain(|(of, uid), at| *of != kind || stands(uid, *at));
                 self.listed.insert(kind);
                 self.absent.remove(&kind);
             }
@@ -94,7 +104,11 @@ impl Standing {
             About::Object(kind, uid, _) => self.objects.get(&(kind, uid)) == Some(&number),
             About::Leadership => self.leadership == Some(number),
             About::Paused => self.paused == Some(number),
-            About::Begun(_) | About::Ended(_) | About::Absent(_) | About::Nothing => false,
+            About::Begun(_)
+            | About::Unchanged(..)
+            | About::Ended(_)
+            | About::Absent(_)
+            | About::Nothing => false,
         }
     }
 }
@@ -156,4 +170,45 @@ fn each(from: &Path, mut take: impl FnMut(u64, Frame, &Input) -> io::Result<()>)
         take(number, frame, &input)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_list_has_unchanged_stands_and_what_it_does_not_have_is_gone() {
+        let uid = Uid::from_u128;
+        let node = |number: u128| {
+            let node = serde_json::json!({"metadata": {"uid": uid(number)}});
+            Input::Node(Change::Listed(serde_json::from_value(node).unwrap()))
+        };
+        let (begun, ended) = (Input::ListBegun(Kind::Node), Input::ListEnded(Kind::Node));
+        let unchanged = |uids: &[Uid]| Input::Unchanged(Kind::Node, uids.to_vec());
+        let inputs = [
+            begun.clone(),
+            node(1),
+            node(2),
+            node(3),
+            ended.clone(),
+            begun.clone(),
+            unchanged(&[uid(1)]),
+            node(2),
+            ended.clone(),
+            // What was unchanged in one list need not be there in the next.
+            begun,
+            unchanged(&[uid(2)]),
+            ended,
+        ];
+        let mut standing = Standing::default();
+        let mut stands = Vec::new();
+        for (number, input) in (1..).zip(&inputs) {
+            standing.take(number, input);
+            if matches!(input, Input::ListEnded(_)) {
+                let lines = standing.objects.iter().map(|((_, uid), line)| (uid.as_u128(), *line));
+                stands.push(lines.collect::<Vec<_>>());
+            }
+        }
+        assert_eq!(stands, [vec![(1, 2), (2, 3), (3, 4)], vec![(1, 2), (2, 8)], vec![(2, 8)]]);
+    }
 }

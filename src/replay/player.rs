@@ -213,6 +213,7 @@ impl Player {
                 return None;
             }
             Input::ListBegun(Kind::Policy)
+            | Input::Unchanged(Kind::Policy, _)
             | Input::ListEnded(Kind::Policy)
             | Input::KindAbsent(Kind::Policy)
             | Input::Policy(_)
@@ -242,6 +243,7 @@ impl Player {
             | Input::ClusterQueue(_)
             | Input::Node(_)
             | Input::ListBegun(_)
+            | Input::Unchanged(..)
             | Input::ListEnded(_)
             | Input::KindAbsent(_)) => input,
         })
@@ -401,6 +403,7 @@ fn about(input: &Input) -> Option<Uid> {
         | Input::Policy(_)
         | Input::Node(_)
         | Input::ListBegun(_)
+        | Input::Unchanged(..)
         | Input::ListEnded(_)
         | Input::KindAbsent(_)
         | Input::Leadership(_)

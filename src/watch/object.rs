@@ -38,19 +38,18 @@ impl<T: Object> From<T> for Watched<T> {
     }
 }
 
-impl<'de, T: Followed> Deserialize<'de> for Watched<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if T::BUILT_IN {
-            // Straight from the bytes: a Pod is half managed fields, which are passed over.
-            return T::deserialize(deserializer).map(Self::from);
-        }
-        // Its text first, so that what cannot be read is not all that is known of it.
-        let text = Box::<RawValue>::deserialize(deserializer)?;
-        match serde_json::from_str::<T>(text.get()) {
+impl<T: Followed> Watched<T> {
+    /// Reads one, straight from its text: a Pod is half managed fields, which are passed over.
+    ///
+    /// # Errors
+    ///
+    /// Where it is one of Kubernetes' own kinds and cannot be read, or not even its name can.
+    pub(super) fn read(text: &str) -> Result<Self, serde_json::Error> {
+        match serde_json::from_str::<T>(text) {
             Ok(object) => Ok(Self::from(object)),
+            Err(error) if T::BUILT_IN => Err(error),
             Err(error) => {
-                let Skeleton { metadata } =
-                    serde_json::from_str(text.get()).map_err(serde::de::Error::custom)?;
+                let Skeleton { metadata } = serde_json::from_str(text)?;
                 let meta = ObjectMeta {
                     name: metadata.name,
                     namespace: metadata.namespace,
@@ -60,6 +59,22 @@ impl<'de, T: Followed> Deserialize<'de> for Watched<T> {
                 Ok(Self { meta, object: Err(error.to_string()) })
             }
         }
+    }
+
+    /// The version; `None`: it tells none.
+    pub(super) fn version(&self) -> Option<&str> {
+        self.meta.resource_version.as_deref().filter(|version| !version.is_empty())
+    }
+}
+
+impl<'de, T: Followed> Deserialize<'de> for Watched<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if T::BUILT_IN {
+            return T::deserialize(deserializer).map(Self::from);
+        }
+        // Its text first, so that what cannot be read is not all that is known of it.
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        Self::read(text.get()).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,29 +1,31 @@
-//! One watch: events in, inputs out, and each trouble said once.
+//! One watch: a list, then events from there on; inputs out, and each trouble said once.
 
 use std::pin::pin;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use dislodge_engine::input::{Change, Input};
 use dislodge_engine::message::mask;
 use futures::StreamExt;
 use kube::Api;
-use kube::runtime::watcher::{Config, Error, Event, watcher};
+use kube::api::{ListParams, WatchEvent, WatchParams};
 
 use super::Context;
-use super::kinds::{Absence, Followed, Source};
+use super::kinds::{Absence, Followed};
+use super::list::{self, Page};
 use super::object::Watched;
-use crate::client::{describe, reason};
+use super::trouble::{Failure, Trouble};
+use crate::driver::{Closed, Head};
 use crate::metrics::WatchCounters;
 
-/// Objects a page of a list: 3.6 MB where they are Pods.
-const PAGE: u32 = 500;
-/// Pause after a first try that fails; it grows up to [`LAST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause between two tries: an outage that ends is noticed so soon.
-const LAST_PAUSE: Duration = Duration::from_secs(10);
+/// Objects a page of a list: 2 MB where they are Pods.
+const PAGE: u32 = 250;
 /// A watch that has not failed for so long after a failure works.
 const QUIET: Duration = Duration::from_secs(20);
+/// How long a watch is open. The API server ends it, so that one which is silent for longer has lost its
+/// connection.
+const LASTS: Duration = Duration::from_secs(290);
+/// What an end on time may be late by.
+const LATE: Duration = Duration::from_secs(5);
 
 /// Why a watch is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,78 +36,170 @@ pub(super) enum Ended {
     Closed,
 }
 
+/// Why a list or a stretch of events is over.
+enum Stop {
+    /// Something went wrong.
+    Failed(Failure),
+    /// Nobody takes inputs any more.
+    Closed,
+}
+
+impl From<Closed> for Stop {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
 /// Watches a kind until it vanishes.
 pub(super) async fn follow<T: Followed>(api: Api<Watched<T>>, context: &Context) -> Ended {
-    let source = T::SOURCE;
-    let mut config = Config::default().page_size(PAGE);
-    config.field_selector = source.fields.map(str::to_owned);
-    let mut trouble = Trouble::new(source, context.scope());
-    let count = context.metrics.watch(source.kind);
+    let mut watch = Watch {
+        api,
+        context,
+        count: context.metrics.watch(T::SOURCE.kind),
+        trouble: Trouble::new(T::SOURCE, context.scope()),
+        version: None,
+        has_listed: false,
+    };
     loop {
-        let mut events = pin!(watcher(api.clone(), config.clone()));
+        let stop = match watch.turn().await {
+            Ok(()) => continue,
+            Err(stop) => stop,
+        };
+        let Stop::Failed(failure) = stop else { return Ended::Closed };
+        watch.count.failures.inc();
+        if T::SOURCE.absence != Absence::Impossible && failure.code() == Some(404) {
+            return Ended::Vanished;
+        }
+        if failure.code() == Some(410) || matches!(failure, Failure::NoVersion) {
+            watch.version = None;
+        }
+        tokio::time::sleep(watch.trouble.tell(&failure, context)).await;
+    }
+}
+
+/// How far a watch is.
+struct Watch<'c, T> {
+    api: Api<Watched<T>>,
+    context: &'c Context,
+    count: WatchCounters,
+    trouble: Trouble,
+    /// Up to which version everything has been told; `None`: it is to be listed.
+    version: Option<String>,
+    /// Something has been listed, so that the engine may know what is listed again.
+    has_listed: bool,
+}
+
+impl<T: Followed> Watch<'_, T> {
+    /// A list, or events until the stream ends.
+    async fn turn(&mut self) -> Result<(), Stop> {
+        match self.version.clone() {
+            None => {
+                self.version = Some(self.list().await?);
+                Ok(())
+            }
+            Some(from) => self.events(&from).await,
+        }
+    }
+
+    /// Tells all objects that there are, but for those which the engine knows as they are. Gives back as of
+    /// when.
+    async fn list(&mut self) -> Result<String, Stop> {
+        let (kind, inbox) = (T::SOURCE.kind, &self.context.inbox);
+        inbox.send(Input::ListBegun(kind), self.context.clock.elapsed()).await?;
+        let mut params = ListParams::default().limit(PAGE);
+        params.field_selector = T::SOURCE.fields.map(str::to_owned);
+        let mut answer = Vec::new();
+        loop {
+            let (client, path) = (&self.context.client, self.api.resource_url());
+            let failed = |error| Stop::Failed(Failure::List(error));
+            list::ask(client, path, &params, &mut answer).await.map_err(failed)?;
+            let received = self.context.clock.elapsed();
+            let page = Page::read(&answer).map_err(failed)?;
+            self.trouble.over(self.context);
+            let known = if std::mem::replace(&mut self.has_listed, true) {
+                let heads: Vec<Head> = page.texts().map(list::head).collect();
+                inbox.listed(kind, heads, received).await?
+            } else {
+                Vec::new()
+            };
+            let known = known.into_iter().chain(std::iter::repeat(false));
+            for (text, known) in page.texts().zip(known) {
+                self.count.events.inc();
+                if known {
+                    continue;
+                }
+                let object = Watched::<T>::read(text).map_err(kube::Error::SerdeError);
+                let object = object.map_err(failed)?;
+                if let Some(input) = input(object, Change::Listed, &self.count) {
+                    inbox.send(input, received).await?;
+                }
+            }
+            params.continue_token = page.next();
+            if params.continue_token.is_none() {
+                let version = page.version().ok_or(Stop::Failed(Failure::NoVersion))?;
+                inbox.send(Input::ListEnded(kind), received).await?;
+                self.count.lists.inc();
+                self.context.health.listed(kind);
+                return Ok(version);
+            }
+        }
+    }
+
+    /// Tells what happens from a version on, until the stream ends.
+    async fn events(&mut self, from: &str) -> Result<(), Stop> {
+        let params = WatchParams {
+            field_selector: T::SOURCE.fields.map(str::to_owned),
+            timeout: u32::try_from(LASTS.as_secs()).ok(),
+            ..WatchParams::default()
+        };
+        let start = |error| Stop::Failed(Failure::Start(error));
+        let mut events = pin!(self.api.watch(&params, from).await.map_err(start)?);
         loop {
             // A watch that is open and has nothing to say says nothing: no news is good news.
-            let limit = if trouble.is_over() { Duration::MAX } else { QUIET };
+            let limit = if self.trouble.is_over() { LASTS + LATE } else { QUIET };
             let event = match tokio::time::timeout(limit, events.next()).await {
-                Ok(Some(event)) => event,
-                Ok(None) => break,
+                Ok(Some(event)) => event.map_err(|error| Stop::Failed(Failure::Watch(error)))?,
+                Ok(None) => return Ok(()),
+                Err(_) if self.trouble.is_over() => return Ok(()),
                 Err(_) => {
-                    trouble.over(context);
+                    self.trouble.over(self.context);
                     continue;
                 }
             };
-            let received = context.clock.elapsed();
-            let event = match event {
-                Ok(event) => event,
-                Err(error) => {
-                    count.failures.inc();
-                    if source.absence != Absence::Impossible && code(&error) == Some(404) {
-                        return Ended::Vanished;
-                    }
-                    tokio::time::sleep(trouble.tell(&error, context)).await;
-                    if expired(&error) {
-                        break;
-                    }
+            let received = self.context.clock.elapsed();
+            let (object, change): (_, fn(T) -> Change<T>) = match event {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => (object, Change::Seen),
+                WatchEvent::Deleted(object) => (object, Change::Gone),
+                WatchEvent::Bookmark(mark) => {
+                    self.trouble.over(self.context);
+                    self.version = Some(mark.metadata.resource_version);
                     continue;
                 }
+                WatchEvent::Error(status) => return Err(Stop::Failed(Failure::Ended(status))),
             };
-            // That a list begins is said before anything is asked.
-            if !matches!(event, Event::Init) {
-                trouble.over(context);
+            self.trouble.over(self.context);
+            let version = object.version().map(str::to_owned);
+            self.count.events.inc();
+            if let Some(input) = input(object, change, &self.count) {
+                self.context.inbox.send(input, received).await?;
             }
-            let whole = matches!(event, Event::InitDone);
-            if let Some(input) = input(event, source, &count)
-                && context.inbox.send(input, received).await.is_err()
-            {
-                return Ended::Closed;
-            }
-            if whole {
-                count.lists.inc();
-                context.health.listed(source.kind);
-            }
+            self.version = Some(version.ok_or(Stop::Failed(Failure::NoVersion))?);
         }
     }
 }
 
+/// What the engine is told of an object; `None`: it cannot be read, which is said.
 fn input<T: Followed>(
-    event: Event<Watched<T>>,
-    source: Source,
+    watched: Watched<T>,
+    change: impl FnOnce(T) -> Change<T>,
     count: &WatchCounters,
 ) -> Option<Input> {
-    let (watched, change): (_, fn(T) -> Change<T>) = match event {
-        Event::Init => return Some(Input::ListBegun(source.kind)),
-        Event::InitDone => return Some(Input::ListEnded(source.kind)),
-        Event::InitApply(watched) => (watched, Change::Listed),
-        Event::Apply(watched) => (watched, Change::Seen),
-        Event::Delete(watched) => (watched, Change::Gone),
-    };
-    count.events.inc();
     let name = watched.object.is_err().then(|| watched.key());
     match watched.object {
         Ok(object) => Some(T::input(change(object))),
         Err(error) => {
             count.unreadable.inc();
-            let kind = source.kind.as_str();
+            let kind = T::SOURCE.kind.as_str();
             let error = mask(&error).into_owned();
             tracing::warn!(
                 kind,
@@ -118,154 +212,5 @@ fn input<T: Followed>(
     }
 }
 
-/// What is wrong with a watch, said when it changes and not at each try; and when to try again.
-///
-/// Not kube-runtime's own `default_backoff`: it takes the beginning of a list for a success, so
-/// that a list which is always refused is asked for each second.
-struct Trouble {
-    source: Source,
-    scope: String,
-    last: Option<String>,
-    pauses: Option<ExponentialBackoff>,
-}
-
-impl Trouble {
-    fn new(source: Source, scope: String) -> Self {
-        Self { source, scope, last: None, pauses: None }
-    }
-
-    fn is_over(&self) -> bool {
-        self.pauses.is_none()
-    }
-
-    /// Says what is wrong, unless it has been said; returns how long to wait before the next try.
-    fn tell(&mut self, error: &Error, context: &Context) -> Duration {
-        let pauses = self.pauses.get_or_insert_with(|| {
-            ExponentialBuilder::default()
-                .with_min_delay(FIRST_PAUSE)
-                .with_max_delay(LAST_PAUSE)
-                .with_jitter()
-                .without_max_times()
-                .build()
-        });
-        let pause = pauses.next().unwrap_or(LAST_PAUSE);
-        self.say(error, context);
-        pause
-    }
-
-    fn say(&mut self, error: &Error, context: &Context) {
-        let (verb, said) = told(error);
-        if self.last.as_ref() == Some(&said) {
-            return;
-        }
-        let (resource, scope) = (self.source.name(), &self.scope);
-        match code(error) {
-            // The API server ends watches that it can no longer serve; kube-runtime lists anew.
-            Some(410) => {
-                tracing::info!(resource, "the watch is too old for the API server: listing anew");
-                return;
-            }
-            Some(403) => tracing::error!(
-                resource,
-                verb,
-                scope,
-                error = said,
-                "the right to {verb} {resource} in {scope} is missing: grant it (deploy/base); \
-                 trying again"
-            ),
-            _ => {
-                tracing::warn!(resource, verb, scope, error = said, "{verb} failed, trying again");
-            }
-        }
-        context.health.trouble(self.source.kind, Some(format!("cannot {verb} {resource}: {said}")));
-        self.last = Some(said);
-    }
-
-    fn over(&mut self, context: &Context) {
-        self.pauses = None;
-        if self.last.take().is_some() {
-            tracing::info!(resource = self.source.name(), "the watch works again");
-            context.health.trouble(self.source.kind, None);
-        }
-    }
-}
-
-fn told(error: &Error) -> (&'static str, String) {
-    match error {
-        Error::InitialListFailed(error) => ("list", describe(error)),
-        Error::WatchStartFailed(error) | Error::WatchFailed(error) => ("watch", describe(error)),
-        Error::WatchError(status) => ("watch", format!("{} ({})", status.message, status.reason)),
-        Error::NoResourceVersion => ("list", reason(error)),
-    }
-}
-
-fn code(error: &Error) -> Option<u16> {
-    match error {
-        Error::InitialListFailed(kube::Error::Api(status))
-        | Error::WatchStartFailed(kube::Error::Api(status))
-        | Error::WatchFailed(kube::Error::Api(status))
-        | Error::WatchError(status) => Some(status.code),
-        Error::InitialListFailed(_)
-        | Error::WatchStartFailed(_)
-        | Error::WatchFailed(_)
-        | Error::NoResourceVersion => None,
-    }
-}
-
-/// Whether a watch can never start again from where it was. kube-runtime lists anew where the API
-/// server says so inside a watch, but asks for ever where it says so instead of one.
-fn expired(error: &Error) -> bool {
-    matches!(error, Error::WatchStartFailed(_)) && code(error) == Some(410)
-}
-
 #[cfg(test)]
-mod tests {
-    use dislodge_engine::input::Kind;
-    use dislodge_engine::objects::{Object, Pod};
-    use kube::core::Status;
-
-    use super::*;
-
-    fn api(code: u16) -> kube::Error {
-        kube::Error::Api(Status::failure("x", "X").with_code(code).boxed())
-    }
-
-    fn pod() -> Watched<Pod> {
-        serde_json::from_str(r#"{"metadata":{"name":"p","resourceVersion":"1"}}"#).unwrap()
-    }
-
-    #[test]
-    fn what_stands_in_a_list_is_told_apart_from_what_happens() {
-        let count = WatchCounters::default();
-        let inputs = [
-            Event::Init,
-            Event::InitApply(pod()),
-            Event::InitDone,
-            Event::Apply(pod()),
-            Event::Delete(pod()),
-        ]
-        .map(|event| input(event, Pod::SOURCE, &count).unwrap());
-        assert_eq!((count.events.get(), count.unreadable.get()), (3, 0));
-        assert_eq!(inputs[0], Input::ListBegun(Kind::Pod));
-        assert!(matches!(&inputs[1], Input::Pod(Change::Listed(pod)) if pod.meta().name == "p"));
-        assert_eq!(inputs[2], Input::ListEnded(Kind::Pod));
-        assert!(matches!(&inputs[3], Input::Pod(Change::Seen(_))));
-        assert!(matches!(&inputs[4], Input::Pod(Change::Gone(_))));
-    }
-
-    #[test]
-    fn only_a_watch_that_cannot_start_for_its_age_is_begun_anew_by_us() {
-        assert!(expired(&Error::WatchStartFailed(api(410))));
-        assert!(!expired(&Error::WatchError(
-            Status::failure("x", "Expired").with_code(410).boxed()
-        )));
-        assert!(!expired(&Error::WatchStartFailed(api(500))));
-    }
-
-    #[test]
-    fn the_verb_that_failed_is_named() {
-        assert_eq!(told(&Error::InitialListFailed(api(403))).0, "list");
-        assert_eq!(told(&Error::WatchStartFailed(api(403))).0, "watch");
-        assert_eq!(code(&Error::InitialListFailed(api(403))), Some(403));
-    }
-}
+mod tests;

@@ -125,9 +125,9 @@ impl Engine {
     /// What is known of a job and would be done about it; `None` where no such job was seen.
     pub fn account(&mut self, uid: Uid, now: Now) -> Option<Account> {
         let owner = self.index.owner(uid)?;
-        let workload = self.index.workload_of(uid).cloned();
+        let workload = self.index.workload_of(uid);
         let (unmanaged, unseen) = (Unmanaged(&owner), Unseen::of(&owner));
-        let (lever, quota) = handles(&owner, workload.as_deref(), &unmanaged)
+        let (lever, quota) = handles(&owner, workload.as_ref(), &unmanaged)
             .or_else(|| unseen.as_ref().and_then(Unseen::handles))?;
         let queue = quota.queue();
         let policy = self.policies.governing(&queue).map(|policy| Effective::clone(policy));
@@ -142,7 +142,7 @@ impl Engine {
             resumes: resumes(&owner, lever),
             requeues: requeues(&owner, lever),
             images,
-            workload: workload.as_deref().cloned(),
+            workload: workload.clone(),
             owner: owner.clone(),
         })
     }

@@ -91,9 +91,9 @@ impl Engine {
             return None;
         };
         let idle = !case.busy && case.pauses.end(now.elapsed).is_none() && self.may_act(now);
-        let workload = self.index.workload_of(uid).cloned();
+        let workload = self.index.workload_of(uid);
         let unmanaged = Unmanaged(&job);
-        let found = handles(&job, workload.as_deref(), &unmanaged);
+        let found = handles(&job, workload.as_ref(), &unmanaged);
         let failing = found.is_some_and(|(lever, _)| fails_held(&job, lever));
         if job.is_deleted() || job.is_finished() && !failing {
             case.close();

@@ -61,6 +61,11 @@ impl Engine {
                 self.absent.remove(&kind);
                 self.listed.insert(kind, BTreeSet::new());
             }
+            Input::Unchanged(kind, uids) => {
+                if let Some(seen) = self.listed.get_mut(&kind) {
+                    seen.extend(uids);
+                }
+            }
             Input::ListEnded(kind) => self.end_list(kind, false, now),
             Input::KindAbsent(kind) => self.end_list(kind, true, now),
             Input::Leadership(until) => {
@@ -192,6 +197,8 @@ impl Engine {
             });
             row.listed |= new && listed;
             row.ignored = meta.annotations.contains_key(keys::IGNORE);
+            // What a silent node's Pod shows is not taken in: it is to be told again.
+            row.version = meta.version_number().filter(|_| !self.silent_nodes.contains(node));
         }
         if self.silent_nodes.contains(node) {
             // The status may be as old as the node's last word: what failed then may start by now. What ran
@@ -308,7 +315,7 @@ impl Engine {
 
     fn put_job(&mut self, job: Job) {
         let uid = job.metadata.uid;
-        let news = News::of(self.index.job(uid).and_then(|row| row.job.as_deref()), &job);
+        let news = News::of(self.index.job_itself(uid).as_ref(), &job);
         // A JobSet is ended once its Jobs are quiet.
         self.dirty_jobs.extend(job.metadata.controller().map(|by| by.uid));
         let touched = self.index.put_job(job);
@@ -334,9 +341,9 @@ impl Engine {
     fn put_workload(&mut self, mut workload: Workload) {
         self.index.share(&mut workload);
         let before = self.index.workload(workload.metadata.uid);
-        let news = News::of(before, &workload);
+        let news = News::of(before.as_ref(), &workload);
         // Who waits no longer is in nobody's way.
-        let left = before.is_some_and(Workload::is_waiting) && !workload.is_waiting();
+        let left = before.is_some_and(|before| before.is_waiting()) && !workload.is_waiting();
         if self.ledger.put_workload(&workload) || left {
             self.quota_is_free();
         }
@@ -346,7 +353,7 @@ impl Engine {
     }
 
     fn drop_workload(&mut self, uid: Uid) {
-        let left = self.index.workload(uid).is_some_and(Workload::is_waiting);
+        let left = self.index.workload(uid).is_some_and(|workload| workload.is_waiting());
         if self.ledger.remove_workload(uid) || left {
             self.quota_is_free();
         }

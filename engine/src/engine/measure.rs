@@ -78,7 +78,8 @@ impl Engine {
         let workload = self.index.workload_of(job);
         let queue = gauges.queues.entry(queue).or_default();
         if case.held_by.is_some() {
-            let marks = workload.map_or_else(|| owner.meta(), |workload| &workload.metadata);
+            let marks =
+                workload.as_ref().map_or_else(|| owner.meta(), |workload| &workload.metadata);
             if let Some(hold) = HoldRecord::of(job, marks) {
                 *queue.held.entry(hold.action).or_default() += 1;
                 let oldest = queue.oldest_hold.map_or(hold.at, |oldest| oldest.min(hold.at));
@@ -113,7 +114,7 @@ impl Engine {
         if !fails || self.index.pods_of(job).any(|(_, pod)| pod.running) {
             return &[];
         }
-        let admission = self.index.workload_of(job).and_then(|workload| workload.reserved());
+        let admission = self.index.reserved_by(job);
         admission.map_or(&[], |admission| &admission.usage)
     }
 }

@@ -199,8 +199,8 @@ impl Engine {
     /// A hold was told of: it counts now.
     pub(super) fn record_hold(&mut self, job: Uid, acting: Option<RecentAction>) {
         let Some(owner) = self.index.owner(job) else { return };
-        let workload = self.index.workload_of(job).map(|workload| &workload.metadata);
-        let marks = workload.unwrap_or_else(|| owner.meta());
+        let workload = self.index.workload_of(job).map(|workload| workload.metadata);
+        let marks = workload.as_ref().unwrap_or_else(|| owner.meta());
         let Some(hold) = HoldRecord::of(job, marks) else { return };
         let key = owner.neighbour(hold.policy.clone());
         let action = RecentAction {

@@ -220,8 +220,8 @@ impl Engine {
         let Some(own) = self.index.workload(workload) else { return false };
         let settled = self.quota_moved.saturating_add(SETTLED);
         let mut until = None;
-        let first = self.index.workloads().any(|other| {
-            if other.metadata.uid == workload || !other.is_waiting() || !other.is_before(own) {
+        let first = self.index.waiting_workloads().any(|other| {
+            if other.metadata.uid == workload || !other.is_before(&own) {
                 return false;
             }
             let key = Key::new(other.metadata.namespace.as_str(), other.spec.queue_name.as_str());

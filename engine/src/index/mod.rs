@@ -1,6 +1,7 @@
 //! What is known of the cluster, as rows, and the uids by which it is found.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,13 @@ use crate::record::{Place, PodHistory, Vacated};
 
 mod intern;
 mod lineage;
+mod packed;
 mod uids;
 
 use intern::Interner;
 use lineage::Lineage;
 pub use lineage::{Origin, kind_of};
+pub use packed::{PackedJob, PackedWorkload};
 pub use uids::Uids;
 
 /// One Pod: what stays of it when its object is dropped.
@@ -49,6 +52,8 @@ pub struct PodRow {
     pub ignored: bool,
     /// A list showed it first, so that nothing tells when it began to fail.
     pub listed: bool,
+    /// The version in which it was taken in; `None`: it is to be told again when it is listed again.
+    pub version: Option<NonZeroU64>,
     /// What few have: most Pods are well.
     trouble: Option<Box<Trouble>>,
     /// Its failed pulls.
@@ -91,7 +96,7 @@ impl PodRow {
 #[derive(Clone, Debug, Default)]
 pub struct JobRow {
     /// The Job, where it is one that has been seen.
-    pub job: Option<Arc<Job>>,
+    pub job: Option<PackedJob>,
     /// The JobSet, where it is one that has been seen.
     pub job_set: Option<Arc<JobSet>>,
     /// Its Pods.
@@ -146,7 +151,7 @@ pub struct Index {
     /// Jobs by their uid.
     jobs: BTreeMap<Uid, JobRow>,
     /// Workloads by their uid.
-    workloads: BTreeMap<Uid, Arc<Workload>>,
+    workloads: BTreeMap<Uid, PackedWorkload>,
     lineage: Lineage,
     by_controller: Multi<Uid>,
     by_workload: Multi<Arc<Key>>,
@@ -244,6 +249,7 @@ impl Index {
                 retriable: true,
                 ignored: false,
                 listed: false,
+                version: None,
                 trouble: None,
                 history: PodHistory::default(),
             },
@@ -289,10 +295,10 @@ impl Index {
     /// of another Pod, or of the template of another job, has its annotations, too.
     fn named(&self, pod: Uid, origin: &Origin) -> Option<Uid> {
         let uid = self.lineage.workload_named(origin.workload.as_ref()?)?;
-        let workload = self.workloads.get(&uid)?;
+        let workload = self.workload(uid)?;
         let owns = workload.metadata.owner_references.iter().any(|owner| owner.uid == pod);
         let over = workload.metadata.controller();
-        (owns || self.lineage.may_be_below(origin, over)).then(|| lineage::stands_for(workload))
+        (owns || self.lineage.may_be_below(origin, over)).then(|| lineage::stands_for(&workload))
     }
 
     /// Pods are assigned anew to the jobs that they belong to. Returns those that lose or gain some.
@@ -349,7 +355,7 @@ impl Index {
         let uid = job.metadata.uid;
         let new = self.jobs.get(&uid).is_none_or(|row| row.job.is_none());
         let moved = self.lineage.put(&job.metadata);
-        self.jobs.entry(uid).or_default().job = Some(Arc::new(job));
+        self.jobs.entry(uid).or_default().job = Some(PackedJob::new(job));
         if new || moved { self.assign(self.pods_below(uid)) } else { BTreeSet::new() }
     }
 
@@ -375,13 +381,29 @@ impl Index {
     }
 
     /// The Jobs that a JobSet has made.
-    pub fn jobs_of(&self, set: Uid) -> impl Iterator<Item = &Job> {
-        self.lineage.children(set).filter_map(|uid| self.jobs.get(&uid)?.job.as_deref())
+    pub fn jobs_of(&self, set: Uid) -> impl Iterator<Item = Job> {
+        self.lineage.children(set).filter_map(|uid| self.job_itself(uid))
     }
 
     /// The Job that has made a Pod.
-    pub fn job_of_pod(&self, pod: Uid) -> Option<&Job> {
-        self.jobs.get(&self.pods.get(&pod)?.origin.controller?)?.job.as_deref()
+    pub fn job_of_pod(&self, pod: Uid) -> Option<Job> {
+        self.job_itself(self.pods.get(&pod)?.origin.controller?)
+    }
+
+    /// A Job by its uid, where it is one that has been seen.
+    pub fn job_itself(&self, uid: Uid) -> Option<Job> {
+        Some(self.jobs.get(&uid)?.job.as_ref()?.unpack(uid))
+    }
+
+    /// Whether this version of a Job is the one that is kept.
+    pub fn has_job(&self, uid: Uid, version: &str) -> bool {
+        let job = self.jobs.get(&uid).and_then(|row| row.job.as_ref());
+        job.is_some_and(|job| job.version() == version)
+    }
+
+    /// Whether this version of a Workload is the one that is kept.
+    pub fn has_workload(&self, uid: Uid, version: &str) -> bool {
+        self.workloads.get(&uid).is_some_and(|workload| workload.version() == version)
     }
 
     /// The owner's object of a job; `None` where it has not been seen, or is only a part of one.
@@ -391,7 +413,7 @@ impl Index {
             return self.is_unit(uid).then(|| Owner::JobSet(Arc::clone(set)));
         }
         if let Some(job) = &row.job {
-            return self.is_unit(uid).then(|| Owner::Job(Arc::clone(job)));
+            return self.is_unit(uid).then(|| Owner::Job(Arc::new(job.unpack(uid))));
         }
         let workload = self.workload_of(uid)?;
         let owners = &workload.metadata.owner_references;
@@ -407,13 +429,8 @@ impl Index {
         // A Pod group goes by the name of its Workload.
         let grouped = reach == Reach::PodsAlone { group: true };
         let name = if grouped { &workload.metadata.name } else { &owner.name };
-        Some(Owner::Other(Box::new(Other {
-            uid,
-            kind: owner.kind.to_string(),
-            name: name.clone(),
-            reach,
-            workload: Workload::clone(workload),
-        })))
+        let (kind, name) = (owner.kind.to_string(), name.clone());
+        Some(Owner::Other(Box::new(Other { uid, kind, name, reach, workload })))
     }
 
     /// Whether something makes the Pods of a job anew.
@@ -426,8 +443,8 @@ impl Index {
         if let Some(pod) = self.pods.get(&uid) {
             return pod.job;
         }
-        if let Some(workload) = self.workloads.get(&uid) {
-            return lineage::stands_for(workload);
+        if let Some(workload) = self.workload(uid) {
+            return lineage::stands_for(&workload);
         }
         self.unit(uid, &Origin { controller: Some(uid), ..Origin::default() })
     }
@@ -449,14 +466,20 @@ impl Index {
         }
     }
 
-    /// All Workloads.
-    pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
-        self.workloads.values().map(|workload| &**workload)
+    /// The Workloads that wait in their queues.
+    pub fn waiting_workloads(&self) -> impl Iterator<Item = Workload> {
+        let waiting = self.workloads.iter().filter(|(_, workload)| workload.is_waiting());
+        waiting.map(|(uid, workload)| workload.unpack(*uid))
     }
 
     /// A Workload by its uid.
-    pub fn workload(&self, uid: Uid) -> Option<&Workload> {
-        self.workloads.get(&uid).map(|workload| &**workload)
+    pub fn workload(&self, uid: Uid) -> Option<Workload> {
+        self.workloads.get(&uid).map(|workload| workload.unpack(uid))
+    }
+
+    /// The quota that a job holds, by the Workload that stands for it.
+    pub fn reserved_by(&self, job: Uid) -> Option<&Arc<Admission>> {
+        self.workloads.get(&self.workload_of(job)?.metadata.uid)?.reserved()
     }
 
     /// Lets a Workload that was seen share what others say alike.
@@ -474,12 +497,13 @@ impl Index {
         let job = lineage::stands_for(&workload);
         self.lineage.put_workload(Arc::clone(&key), uid);
         let owners = workload.metadata.owner_references.clone();
-        let before = self.workloads.insert(uid, Arc::new(workload));
+        let before = self.workloads.insert(uid, PackedWorkload::new(workload));
+        let before = before.map(|before| before.unpack(uid));
         if before.as_ref().is_some_and(|before| before.metadata.owner_references == owners) {
             return (job, BTreeSet::new());
         }
         // One that was made before its owner gets it later, and a group gets other Pods.
-        let before = before.as_deref().map(lineage::stands_for).filter(|before| *before != job);
+        let before = before.as_ref().map(lineage::stands_for).filter(|before| *before != job);
         let mut touched = before.map(|job| self.part(job, uid, &key)).unwrap_or_default();
         self.jobs.entry(job).or_default().workloads.insert(uid);
         touched.extend(self.assign_under(job, &key));
@@ -488,7 +512,7 @@ impl Index {
 
     /// A Workload is gone. Returns the job that it stood for, and those that lose or gain Pods.
     pub fn remove_workload(&mut self, uid: Uid) -> Option<(Uid, BTreeSet<Uid>)> {
-        let workload = self.workloads.remove(&uid)?;
+        let workload = self.workloads.remove(&uid)?.unpack(uid);
         let job = lineage::stands_for(&workload);
         self.lineage.remove_workload(&workload);
         Some((job, self.part(job, uid, &workload.metadata.key())))
@@ -516,9 +540,9 @@ impl Index {
 
     /// The Workload that stands for a job now: the newest that has not ended (an elastic job can
     /// have an older one that was replaced).
-    pub fn workload_of(&self, job: Uid) -> Option<&Arc<Workload>> {
+    pub fn workload_of(&self, job: Uid) -> Option<Workload> {
         let uids = self.jobs.get(&job)?.workloads.all();
-        uids.filter_map(|uid| self.workloads.get(&uid))
+        uids.filter_map(|uid| self.workload(uid))
             .max_by_key(|w| (!w.is_finished(), w.metadata.creation_timestamp, w.metadata.uid))
     }
 
@@ -531,9 +555,10 @@ impl Index {
     /// The namespace of a job.
     pub fn namespace_of(&self, uid: Uid) -> Option<&str> {
         let row = self.jobs.get(&uid)?;
-        let meta = row.job.as_ref().map(|job| &job.metadata);
-        let meta = meta.or_else(|| row.job_set.as_ref().map(|set| &set.metadata));
-        let meta = meta.or_else(|| self.workload_of(uid).map(|workload| &workload.metadata))?;
-        Some(&meta.namespace)
+        let job = row.job.as_ref().map(PackedJob::namespace);
+        let set = || row.job_set.as_ref().map(|set| set.metadata.namespace.as_str());
+        // All of its Workloads lie where it does itself.
+        let workload = || self.workloads.get(&row.workloads.all().next()?);
+        job.or_else(set).or_else(|| workload().map(PackedWorkload::namespace))
     }
 }

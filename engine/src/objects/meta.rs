@@ -1,5 +1,7 @@
 //! Metadata that every object has.
 
+use std::num::NonZeroU64;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +71,12 @@ impl Meta {
         Key::new(self.namespace.clone(), self.name.clone())
     }
 
+    /// The version as a number, where it is one: etcd's revisions are (Kubernetes: KEP-5504). It is only
+    /// told apart from others.
+    pub fn version_number(&self) -> Option<NonZeroU64> {
+        version_number(&self.resource_version)
+    }
+
     /// An annotation's value.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key)
@@ -83,6 +91,11 @@ impl Meta {
     pub fn controller(&self) -> Option<&OwnerReference> {
         self.owner_references.iter().find(|owner| owner.controller)
     }
+}
+
+/// A version as a number ([`Meta::version_number`]).
+pub fn version_number(version: &str) -> Option<NonZeroU64> {
+    version.parse().ok()
 }
 
 /// An owner of an object.

@@ -32,7 +32,7 @@ pub use failure_policy::{
 pub use job::{Job, JobSpec, JobStatus, PodTemplate, PodTemplateSpec, TemplateMeta};
 pub use job_set::{JobSet, JobSetSpec, JobSetStatus, JobTemplate, ReplicatedJob};
 pub use labels::Labels;
-pub use meta::{Condition, Key, Meta, OwnerReference};
+pub use meta::{Condition, Key, Meta, OwnerReference, version_number};
 pub use node::{Node, NodeStatus};
 pub use pod::{
     Container, ContainerState, ContainerStatus, ImageVolume, Pod, PodSpec, PodStatus, Started,

@@ -58,6 +58,19 @@ const KNOWN: &[&str] = &[
 ];
 
 impl Word {
+    /// Its number, where it is met all the time. The same only within one process.
+    pub(crate) fn place(&self) -> Option<u8> {
+        match self.0 {
+            Spelling::Known(place) => Some(place),
+            Spelling::Other(_) => None,
+        }
+    }
+
+    /// The word with that number ([`Self::place`]).
+    pub(crate) const fn at(place: u8) -> Self {
+        Self(Spelling::Known(place))
+    }
+
     /// The word.
     pub fn as_str(&self) -> &str {
         match &self.0 {

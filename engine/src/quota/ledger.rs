@@ -35,9 +35,16 @@ enum Row {
     /// It takes this.
     Uses(Arc<Admission>),
     /// It will take this: it has just been let go on.
-    Promised { cluster_queue: Box<str>, held: Held },
+    Promised(Box<Promise>),
     /// It is held.
-    Held(Held),
+    Held(Box<Held>),
+}
+
+/// What a Workload will take of which ClusterQueue's quota.
+#[derive(Debug)]
+struct Promise {
+    cluster_queue: Box<str>,
+    held: Box<Held>,
 }
 
 /// What is remembered of a held Workload.
@@ -55,13 +62,13 @@ impl Row {
     fn stands(&self, workload: &Workload) -> bool {
         match (self, workload.reserved()) {
             (Self::Uses(old), new) => new == Some(old),
-            (Self::Promised { .. }, None) => {
+            (Self::Promised(_), None) => {
                 is_held(workload) || workload.is_active() && !workload.is_finished()
             }
             (Self::Held(held), None) => {
                 is_held(workload) && held.generation == workload.metadata.generation
             }
-            (Self::Promised { .. } | Self::Held(_), Some(_)) => false,
+            (Self::Promised(_) | Self::Held(_), Some(_)) => false,
         }
     }
 }
@@ -109,7 +116,7 @@ impl Ledger {
                     noted.map(|noted| Requests::read(noted, generation)).unwrap_or_default()
                 }
             };
-            self.rows.insert(uid, Row::Held(Held { requests, generation }));
+            self.rows.insert(uid, Row::Held(Box::new(Held { requests, generation })));
         }
         freed
     }
@@ -122,7 +129,8 @@ impl Ledger {
     /// What a held Workload took before it was held; `None` for one that is not known as held.
     pub fn requests(&self, uid: Uid) -> Option<&Requests> {
         match self.rows.get(&uid)? {
-            Row::Held(held) | Row::Promised { held, .. } => Some(&held.requests),
+            Row::Held(held) => Some(&held.requests),
+            Row::Promised(promise) => Some(&promise.held.requests),
             Row::Uses(_) => None,
         }
     }
@@ -138,22 +146,24 @@ impl Ledger {
             self.unbook(row);
         }
         let generation = match old {
-            Some(Row::Held(held) | Row::Promised { held, .. }) => held.generation,
+            Some(Row::Held(held)) => held.generation,
+            Some(Row::Promised(promise)) => promise.held.generation,
             Some(Row::Uses(_)) | None => 0,
         };
-        let held = Held { requests, generation };
-        self.book(uid, Row::Promised { cluster_queue: cluster_queue.into(), held });
+        let held = Box::new(Held { requests, generation });
+        let promise = Promise { cluster_queue: cluster_queue.into(), held };
+        self.book(uid, Row::Promised(Box::new(promise)));
     }
 
     /// Takes a promise back: the job was not let go on after all. Gives back whether there was one.
     pub fn withdraw(&mut self, uid: Uid) -> bool {
-        if !matches!(self.rows.get(&uid), Some(Row::Promised { .. })) {
+        if !matches!(self.rows.get(&uid), Some(Row::Promised(_))) {
             return false;
         }
         if let Some(row) = self.rows.remove(&uid) {
             self.unbook(&row);
-            if let Row::Promised { held, .. } = row {
-                self.rows.insert(uid, Row::Held(held));
+            if let Row::Promised(promise) = row {
+                self.rows.insert(uid, Row::Held(promise.held));
             }
         }
         true
@@ -273,7 +283,7 @@ impl Ledger {
     fn change(&mut self, row: &Row, by: fn(&mut Amount, Amount)) -> bool {
         let name = match row {
             Row::Uses(admission) => &admission.cluster_queue,
-            Row::Promised { cluster_queue, .. } => cluster_queue,
+            Row::Promised(promise) => &promise.cluster_queue,
             Row::Held(_) => return false,
         };
         let account = self.accounts.entry(name.clone()).or_default();
@@ -287,8 +297,8 @@ impl Ledger {
                     self.lent.replace(&usage.flavor, &usage.resource, before, after);
                 }
             }
-            Row::Promised { held, .. } => {
-                for request in &held.requests.0 {
+            Row::Promised(promise) => {
+                for request in &promise.held.requests.0 {
                     account.change_promised(&request.resource, Amount::of(request.total), by);
                 }
             }

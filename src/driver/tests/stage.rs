@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::dispatch::{Dispatch, Writer};
-use crate::driver::{Driver, Inbox};
+use crate::driver::{Driver, Head, Inbox};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::recording::rolling::{Ended, Place, Recorder};
@@ -120,6 +120,11 @@ impl Stage {
         while self.inbox.0.capacity() < self.inbox.0.max_capacity() {
             self.wait(0).await;
         }
+    }
+
+    /// Which of these the engine knows.
+    pub(crate) async fn listed(&self, kind: Kind, heads: Vec<Head>) -> Vec<bool> {
+        self.inbox.listed(kind, heads, self.clock.elapsed()).await.unwrap()
     }
 
     /// Tells the driver without waiting.
