@@ -220,13 +220,15 @@ impl Engine {
             }
             Kind::Job => self.index.has_job(uid, version),
             Kind::Workload => self.index.has_workload(uid, version),
+            // Each one that is told has all jobs of its namespace decided anew.
+            Kind::Policy => self.policy_states.values().any(|state| {
+                let meta = &state.policy.metadata;
+                meta.uid == uid && meta.resource_version == version
+            }),
             // There are few of these, and not all that is needed of them is kept.
-            Kind::JobSet
-            | Kind::CronJob
-            | Kind::LocalQueue
-            | Kind::ClusterQueue
-            | Kind::Policy
-            | Kind::Node => false,
+            Kind::JobSet | Kind::CronJob | Kind::LocalQueue | Kind::ClusterQueue | Kind::Node => {
+                false
+            }
         }
     }
 

@@ -116,11 +116,10 @@ impl Engine {
     /// of which it is not known right now who governs them.
     pub(super) fn registry_is_back(&mut self, policy: &Key, host: &str) {
         self.mark_namespace(&policy.namespace);
-        let jobs = self.index.jobs().map(|(uid, _)| uid);
-        let governed = jobs.filter(|uid| {
-            self.index.namespace_of(*uid) == Some(&*policy.namespace)
-                && self.governing(*uid).is_none_or(|governing| governing.policy == *policy)
-        });
+        let governed = self
+            .index
+            .jobs_in(&policy.namespace)
+            .filter(|uid| self.governing(*uid).is_none_or(|governing| governing.policy == *policy));
         for job in governed.collect::<Vec<Uid>>() {
             let pods: Vec<Uid> = self.index.pods_of(job).map(|(uid, _)| uid).collect();
             for pod in pods {

@@ -174,9 +174,7 @@ impl Engine {
 
     /// Jobs and policies of a namespace are to be looked at anew.
     pub(super) fn mark_namespace(&mut self, namespace: &str) {
-        let jobs = self.index.jobs().map(|(uid, _)| uid);
-        let there = jobs.filter(|uid| self.index.namespace_of(*uid) == Some(namespace));
-        self.dirty_jobs.extend(there);
+        self.dirty_jobs.extend(self.index.jobs_in(namespace));
         self.mark_policies_of(namespace);
     }
 

@@ -552,9 +552,15 @@ impl Index {
         Some(owner.neighbour(owner.name()))
     }
 
+    /// The jobs of a namespace. Looks at each job once, and looks nothing up but for those without an object
+    /// of their own: a policy's every write has them looked at anew.
+    pub fn jobs_in(&self, namespace: &str) -> impl Iterator<Item = Uid> {
+        let there = self.jobs.iter().filter(move |(_, row)| self.namespace(row) == Some(namespace));
+        there.map(|(uid, _)| *uid)
+    }
+
     /// The namespace of a job.
-    pub fn namespace_of(&self, uid: Uid) -> Option<&str> {
-        let row = self.jobs.get(&uid)?;
+    fn namespace<'a>(&'a self, row: &'a JobRow) -> Option<&'a str> {
         let job = row.job.as_ref().map(PackedJob::namespace);
         let set = || row.job_set.as_ref().map(|set| set.metadata.namespace.as_str());
         // All of its Workloads lie where it does itself.
