@@ -68,6 +68,8 @@ pub mod reason {
     pub const STUCK: &str = "CannotReturn";
     /// The job was failing by itself when it was stopped.
     pub const FAILING: &str = "FailingByItself";
+    /// The job was completing by itself when it was stopped.
+    pub const COMPLETING: &str = "CompletingByItself";
     /// A person asks for it by annotation.
     pub const REQUESTED: &str = "Requested";
     /// Somebody else has started the job.

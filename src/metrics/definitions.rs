@@ -97,8 +97,9 @@ const DECISION: Label = Label {
 const REASON: Label = Label {
     name: "reason",
     meaning: "why, in a word of a closed set: of a report or fallback as in `status.failing[].reason`, else \
-              `ThresholdReached`, `PodsGone`, `HeldTooLong`, `Due`, `CannotReturn`, `FailingByItself`, `Requested` or `StartedByOthers`",
-    most: 25,
+              `ThresholdReached`, `PodsGone`, `HeldTooLong`, `Due`, `CannotReturn`, `FailingByItself`, \
+              `CompletingByItself`, `Requested` or `StartedByOthers`",
+    most: 26,
 };
 const WAIT: Label = Label {
     name: "reason",

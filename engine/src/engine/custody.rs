@@ -18,10 +18,10 @@ use crate::engine::flight::Step;
 use crate::engine::{Due, Engine};
 use crate::explain::{self, HoldRecord, seconds};
 use crate::keys;
-use crate::lever::{Annotations, Lever, annotations_patch, finish_patch};
+use crate::lever::{Annotations, Lever, annotations_patch, end_patch, finish_patch};
 use crate::name::is_of_another;
 use crate::notice::{Decision, Notice, reason};
-use crate::objects::{Meta, Uid};
+use crate::objects::{Ending, Meta, Uid};
 use crate::owner::Owner;
 use crate::quota::QuotaView;
 use crate::resolve::{Effective, Queue};
@@ -71,7 +71,7 @@ impl Engine {
                 if let Some(hold) = &hold {
                     let step = self.tell(job, lever, told, hold, case);
                     let next = || match hold.action {
-                        _ if job.is_finished() => self.let_fail(job, hold, case, now),
+                        _ if job.is_finished() => self.let_end(job, hold, case, now),
                         Action::RequeueJob => self.send_back(job, (lever, quota), hold, case, now),
                         Action::FailJob | Action::SuspendJob | Action::Report => {
                             self.finish(job, hold, case, now)
@@ -185,28 +185,32 @@ impl Engine {
         Some((Step::Finish, effect))
     }
 
-    /// Ends a held Job that was failing by itself when it was stopped. The Job controller has said why
-    /// (`FailureTarget`) and cannot say that it has failed: a Job that has ended needs a start, and Kueue has
-    /// taken that away when it stopped it (live.md 0.4). It would be neither, for ever.
-    fn let_fail(
+    /// Ends a held Job that was ending by itself when it was stopped. The Job controller has said how and why
+    /// (`FailureTarget`, `SuccessCriteriaMet`) and cannot say that it has ended: that needs a start, and Kueue has
+    /// taken it away when it stopped the Job (live.md 0.4). It would be neither, for ever.
+    fn let_end(
         &self,
         job: &Owner,
         hold: &HoldRecord,
         case: &mut Case,
         now: Now,
     ) -> Option<(Step, Effect)> {
-        let Owner::Job(failing) = job else { return None };
+        let Owner::Job(ending) = job else { return None };
         let policy = self.policies.get(&job.neighbour(hold.policy.clone()));
         let paused = self.paused.is_some() || policy.is_some_and(|policy| policy.paused.is_some());
         let version = Some(job.meta().resource_version.clone());
         // With a start the Job controller ends it by itself.
-        let stuck = failing.is_quiet() && failing.status.start_time.is_none();
+        let stuck = ending.is_quiet() && ending.status.start_time.is_none();
         if paused || !stuck || case.finished == version {
             return None;
         }
-        let patch = crate::lever::fail_patch(failing, &hold.sentence, seconds(now.wall))?;
+        let why = match ending.ending()?.0 {
+            Ending::Failed => reason::FAILING,
+            Ending::Complete => reason::COMPLETING,
+        };
+        let patch = end_patch(ending, &hold.sentence, seconds(now.wall))?;
         case.finished.clone_from(&version);
-        case.decision = on_hold(job, Some(hold), reason::FAILING);
+        case.decision = on_hold(job, Some(hold), why);
         let target = Target { resource_version: version, ..job.target() };
         let effect = Effect::Lever { verb: Verb::Finish, target, patch, until: None };
         Some((Step::Finish, effect))

@@ -94,8 +94,8 @@ impl Engine {
         let workload = self.index.workload_of(uid);
         let unmanaged = Unmanaged(&job);
         let found = handles(&job, workload.as_ref(), &unmanaged);
-        let failing = found.is_some_and(|(lever, _)| fails_held(&job, lever));
-        if job.is_deleted() || job.is_finished() && !failing {
+        let ending = found.is_some_and(|(lever, _)| ends_held(&job, lever));
+        if job.is_deleted() || job.is_finished() && !ending {
             case.close();
             return if idle { self.tell_of_pod(&job, case) } else { None };
         }
@@ -380,10 +380,10 @@ impl Engine {
     }
 }
 
-/// Whether a Job is about to fail under our hold: what has stopped it keeps it from ending.
-fn fails_held(job: &Owner, lever: &dyn Lever) -> bool {
-    let failing = matches!(job, Owner::Job(job) if job.is_failing());
-    failing && lever.is_stopped() && HoldRecord::of(job.uid(), lever.meta()).is_some()
+/// Whether a Job is about to end under our hold: what has stopped it keeps it from that.
+fn ends_held(job: &Owner, lever: &dyn Lever) -> bool {
+    let ending = matches!(job, Owner::Job(job) if job.ending().is_some());
+    ending && lever.is_stopped() && HoldRecord::of(job.uid(), lever.meta()).is_some()
 }
 
 /// The policies whose status shows a case.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Lever;
 use crate::effect::{Merge, Part, Patch, Target, TargetKind};
-use crate::objects::{Condition, Job, Meta};
+use crate::objects::{Ending, Job, Meta};
 
 /// Ends a Job that we hold as failed: final, also where Kueue has suspended it (live.md 7.2). All in
 /// one patch: `FailureTarget` alone would wedge a Job that is suspended (live.md 0.4), and the API
@@ -24,17 +24,24 @@ pub(super) fn finish_patch(job: &Job, reason: &str, message: &str, now: Timestam
     Patch { merge: Merge::Strategic, part: Part::Status, body: json!({ "status": status }) }
 }
 
-/// Says that a Job has failed for which the Job controller has said why, and which it can't end without
-/// a start ([`Job::is_failing`]); `None` for any other. The reason stays the Job controller's. The same
+/// Says that a Job has ended of which the Job controller has said how and why, and which it can't end
+/// without a start ([`Job::ending`]); `None` for any other. How and why stay the Job controller's. The same
 /// patch frees a Job that is wedged already (live.md 7.2).
-pub fn fail_patch(job: &Job, held: &str, now: Timestamp) -> Option<Patch> {
-    let target = Condition::find_true(&job.status.conditions, "FailureTarget")?;
+pub fn end_patch(job: &Job, held: &str, now: Timestamp) -> Option<Patch> {
+    let (ending, target) = job.ending()?;
     let reason = target.reason.as_str();
+    let (kind, did) = match ending {
+        Ending::Failed => ("Failed", "failed"),
+        Ending::Complete => ("Complete", "completed"),
+    };
     let message =
-        format!("the Job failed by itself ({reason}) when Dislodge had stopped it: {held}");
-    let failed = json!({"type": "Failed", "status": "True", "reason": reason, "message": message,
-                        "lastProbeTime": now, "lastTransitionTime": now});
-    let status = json!({"conditions": [failed], "startTime": now});
+        format!("the Job {did} by itself ({reason}) when Dislodge had stopped it: {held}");
+    let end = json!({"type": kind, "status": "True", "reason": reason, "message": message,
+                     "lastProbeTime": now, "lastTransitionTime": now});
+    let mut status = json!({"conditions": [end], "startTime": now});
+    if let (Ending::Complete, Some(fields)) = (ending, status.as_object_mut()) {
+        fields.insert("completionTime".to_owned(), json!(now)); // required of a complete Job alone
+    }
     Some(Patch { merge: Merge::Strategic, part: Part::Status, body: json!({ "status": status }) })
 }
 

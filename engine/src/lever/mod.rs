@@ -17,7 +17,7 @@ use crate::keys;
 use crate::objects::{Meta, Uid};
 use crate::owner::Owner;
 
-pub use job::fail_patch;
+pub use job::end_patch;
 
 /// Annotations to be set (`Some`) or taken away (`None`).
 pub type Annotations = BTreeMap<&'static str, Option<String>>;

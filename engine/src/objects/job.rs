@@ -78,6 +78,15 @@ pub struct JobStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// How a Job ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As failed: `FailureTarget` comes before.
+    Failed,
+    /// As complete: `SuccessCriteriaMet` comes before.
+    Complete,
+}
+
 impl Job {
     /// Whether none of its Pods is left: the API server takes no end of a Job before (Kubernetes:
     /// `validateJobStatus`, "startTime is required for finished job" and KEP-3939).
@@ -93,10 +102,14 @@ impl Job {
         ended && self.status.active == 0 && self.status.terminating == 0
     }
 
-    /// Whether it is about to fail and has not.
-    pub fn is_failing(&self) -> bool {
-        let says = |kind| Condition::find_true(&self.status.conditions, kind).is_some();
-        says("FailureTarget") && !says("Failed") && !says("Complete")
+    /// How it is about to end and has not, with the condition that says why.
+    pub fn ending(&self) -> Option<(Ending, &Condition)> {
+        let says = |kind| Condition::find_true(&self.status.conditions, kind);
+        if says("Failed").or_else(|| says("Complete")).is_some() {
+            return None;
+        }
+        let fails = says("FailureTarget").map(|why| (Ending::Failed, why));
+        fails.or_else(|| says("SuccessCriteriaMet").map(|why| (Ending::Complete, why)))
     }
 
     /// Whether it has ended or is about to (`FailureTarget` and `SuccessCriteriaMet` come before

@@ -29,7 +29,7 @@ pub use cron_job::{CronJob, CronJobSpec};
 pub use failure_policy::{
     ExitCodes, PodConditionPattern, PodEnd, PodFailurePolicy, PodFailureRule,
 };
-pub use job::{Job, JobSpec, JobStatus, PodTemplate, PodTemplateSpec, TemplateMeta};
+pub use job::{Ending, Job, JobSpec, JobStatus, PodTemplate, PodTemplateSpec, TemplateMeta};
 pub use job_set::{JobSet, JobSetSpec, JobSetStatus, JobTemplate, ReplicatedJob};
 pub use labels::Labels;
 pub use meta::{Condition, Key, Meta, OwnerReference, version_number};

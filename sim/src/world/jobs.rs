@@ -105,24 +105,31 @@ impl World {
         let pods = self.pods_to_do(uid);
         let conditions = &mut next.seen.status.conditions;
         let fails = holds(conditions, "FailureTarget");
-        let is_complete = next.succeeded >= job.plan.pods;
+        let succeeds = holds(conditions, "SuccessCriteriaMet");
+        let open_ended = job.plan.open_ended && next.succeeded > 0;
+        // What a suspended Job has running is ended in this sync.
+        let is_complete = next.succeeded >= job.plan.pods
+            || open_ended && (pods.active.is_empty() || job.seen.spec.suspend);
+        // Without a start it can't be ended, and that is tried for ever (live.md 0.4).
+        let wedged = next.seen.status.start_time.is_none();
         if has_ended {
             self.delete_pods(&pods.active, false);
-        } else if fails || next.failed > job.plan.backoff_limit {
+        } else if !succeeds && (fails || next.failed > job.plan.backoff_limit) {
             if !fails {
                 set_condition(conditions, "FailureTarget", true, "BackoffLimitExceeded", wall);
             }
             self.delete_pods(&pods.active, false);
             let target = conditions.iter().find(|c| c.kind == "FailureTarget");
             let reason = target.map_or_else(String::new, |target| target.reason.to_string());
-            // Without a start it can't be ended, and that is tried for ever (live.md 0.4).
-            let wedged = next.seen.status.start_time.is_none();
             if pods.active.is_empty() && pods.terminating == 0 && !wedged {
                 set_condition(conditions, "Failed", true, &reason, wall);
             }
-        } else if is_complete {
-            self.delete_pods(&pods.active, false);
-            if pods.active.is_empty() && pods.terminating == 0 {
+        } else if succeeds || is_complete {
+            if !succeeds {
+                set_condition(conditions, "SuccessCriteriaMet", true, "CompletionsReached", wall);
+            }
+            self.delete_pods(&pods.active, job.seen.spec.suspend);
+            if pods.active.is_empty() && pods.terminating == 0 && !wedged {
                 set_condition(conditions, "Complete", true, "CompletionsReached", wall);
             }
         } else if job.seen.spec.suspend {
@@ -136,7 +143,7 @@ impl World {
                     set_condition(conditions, "Suspended", false, "JobResumed", wall);
                 }
             }
-            let wanted = job.plan.pods.saturating_sub(next.succeeded);
+            let wanted = if open_ended { 0 } else { job.plan.pods.saturating_sub(next.succeeded) };
             let missing =
                 wanted.saturating_sub(u32::try_from(pods.active.len()).unwrap_or(u32::MAX));
             match self.pause(uid, next.failed) {

@@ -84,6 +84,9 @@ pub struct JobPlan {
     pub template: Arc<Template>,
     /// How many Pods run at once, and how many have to succeed.
     pub pods: u32,
+    /// It says nothing of how many have to succeed (Kubernetes: no `spec.completions`): with the first
+    /// success there is no more to begin, and it is complete once no Pod runs.
+    pub open_ended: bool,
     /// Failed Pods until the Job fails (Kubernetes: `spec.backoffLimit`, 6).
     pub backoff_limit: u32,
     /// The rank of its Workload.
@@ -104,6 +107,7 @@ impl JobPlan {
             queue: None,
             template: Arc::new(Template { containers: vec![main], cpus: 1 }),
             pods: 1,
+            open_ended: false,
             backoff_limit: 6,
             priority: 0,
             author: None,

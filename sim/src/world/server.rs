@@ -199,8 +199,9 @@ fn apply(object: &mut Object, patch: &Patch) -> Result<(), Outcome> {
                 status.start_time = Some(start);
             }
             // Kubernetes: `validateJobStatus`.
-            let failed = holds(&status.conditions, "Failed");
-            let refused = failed
+            let ended =
+                holds(&status.conditions, "Failed") || holds(&status.conditions, "Complete");
+            let refused = ended
                 && (status.start_time.is_none() || status.active > 0 || status.terminating > 0);
             if refused { Err(Outcome::Rejected) } else { Ok(()) }
         }

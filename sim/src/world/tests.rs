@@ -101,6 +101,42 @@ fn a_job_that_fails_by_itself_in_the_moment_of_its_hold_is_not_left_between_fail
     }
 }
 
+/// A Job without `completions` has had its success, and its last Pod is stuck: the hold that ends that Pod completes
+/// the Job, and Kueue has taken the start that a complete Job needs.
+#[test]
+fn a_job_that_is_completed_by_its_hold_is_not_left_between_succeeded_and_complete() {
+    for action in ["FailJob", "SuspendJob", "RequeueJob"] {
+        let gone = Fault::NotFound.message(Runtime::Containerd2, BAD);
+        let once = Script::succeeds(seconds(1))
+            .then(crate::registry::Pull::Fails { after: seconds(1), message: gone })
+            .runs(Run::lasting(seconds(5), 0));
+        let registry = Registry::new(Script::succeeds(seconds(2))).with(BAD, once);
+        let nodes = vec![("one".to_owned(), 1), ("two".to_owned(), 1)];
+        let mut world = World::new(Plan { nodes, registry, ..Plan::default() });
+        world.add_cluster_queue("all", &Quota { cpus: 2, ..Quota::default() });
+        world.add_queue("team", "gpu", "all");
+        let spec = Box::new(spec("Enforce", action));
+        let apply = Deed::Apply { namespace: "team".into(), name: "gpu".into(), spec };
+        world.plan(seconds(1), apply);
+        world.add_replica(ReplicaPlan {
+            starts: seconds(2),
+            leads: true,
+            ..ReplicaPlan::default()
+        });
+        for (at, name, image, pods) in [(5, "stuck", BAD, 2), (10, "next", GOOD, 1)] {
+            let plan = JobPlan::new("team", name, image);
+            let plan = JobPlan { queue: Some("gpu".into()), pods, open_ended: pods > 1, ..plan };
+            world.plan(seconds(at), Deed::Submit(Box::new(plan)));
+        }
+        world.run_until(seconds(300));
+        let held = first(&world, "stuck", |what| *what == What::Released);
+        let complete = first(&world, "stuck", |what| *what == What::Complete);
+        let next = first(&world, "next", |what| matches!(what, What::Running(_)));
+        assert!(held.is_some() && next > held, "{action}: {held:?} {next:?}");
+        assert!(complete > held, "{action}: {held:?} {complete:?}");
+    }
+}
+
 #[test]
 fn without_a_policy_that_acts_kueue_s_own_time_limit_frees_the_quota_after_half_an_hour() {
     let mut world = two_jobs("Audit", "SuspendJob");

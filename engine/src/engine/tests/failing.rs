@@ -167,6 +167,37 @@ fn a_job_that_fails_by_itself_under_a_hold_is_ended_for_the_reason_that_its_cont
 }
 
 #[test]
+fn a_job_that_completes_by_itself_under_a_hold_is_completed_for_the_reason_that_its_controller_gave()
+ {
+    for action in ["FailJob", "SuspendJob", "RequeueJob"] {
+        let mut spec = failing();
+        spec["rules"][0]["action"] = json!(action);
+        let (mut stage, marks) = held(spec);
+        let queue = json!({"kueue.x-k8s.io/queue-name": "gpu"});
+        let mut completing = |change: Value| {
+            let mut status = json!({"conditions": [{"type": "SuccessCriteriaMet", "status": "True",
+                                                    "reason": "CompletionsReached"}]});
+            status.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            stage.job_in(queue.clone(), marks.clone(), json!({"suspend": true}), status);
+            stage.answer(Outcome::Applied)
+        };
+        let early = completing(json!({"terminating": 1}));
+        assert!(short(&early).is_empty(), "{action}: a Pod is still ending");
+        let started = completing(json!({"startTime": "2026-11-24T08:00:00Z"}));
+        assert!(short(&started).is_empty(), "{action}: its controller completes it");
+        let effects = completing(json!({}));
+        let status = finish(&effects).unwrap_or_else(|| panic!("{action}: {effects:?}"));
+        assert!(status["startTime"].is_string() && status["completionTime"].is_string());
+        let conditions = status["conditions"].as_array().unwrap();
+        assert_eq!(conditions.len(), 1, "{action}: SuccessCriteriaMet stays as it is");
+        assert_eq!(conditions[0]["type"], "Complete");
+        assert_eq!(conditions[0]["reason"], "CompletionsReached");
+        stage.wait(3600);
+        assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "{action}: once for a version");
+    }
+}
+
+#[test]
 fn a_job_that_fails_by_itself_before_its_owner_was_told_is_told_of_and_then_ended() {
     let mut stage = Stage::new();
     stage.policy(failing());

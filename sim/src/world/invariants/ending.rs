@@ -65,6 +65,9 @@ impl Judge {
         if holds(conditions, "FailureTarget") && !holds(conditions, "Failed") {
             return Err(("I4", "it has FailureTarget and never failed".to_owned()));
         }
+        if holds(conditions, "SuccessCriteriaMet") && !holds(conditions, "Complete") {
+            return Err(("I4", "it has SuccessCriteriaMet and is never complete".to_owned()));
+        }
         let left = |pod: &Pod| pod.marked.is_some() && pod.seen.status.phase == "Running";
         if world.pods_of(uid).any(|(_, pod)| left(pod) && !pod.is_deleted()) {
             return Err(("I13", "a Pod of it runs, and says that it was ended".to_owned()));
@@ -100,7 +103,7 @@ impl Judge {
         calm: Duration,
     ) -> Result<(), (&'static str, String)> {
         let conditions = &job.seen.status.conditions;
-        let ends = ["Failed", "Complete", "FailureTarget"];
+        let ends = ["Failed", "Complete", "FailureTarget", "SuccessCriteriaMet"];
         if ends.iter().any(|kind| holds(conditions, kind)) {
             return Ok(());
         }

@@ -234,7 +234,7 @@ fn of_job(job: &Job, around: Surroundings) -> Value {
         "spec": object([
             ("suspend", Some(json!(seen.spec.suspend))),
             ("parallelism", Some(json!(plan.pods))),
-            ("completions", Some(json!(plan.pods))),
+            ("completions", (!plan.open_ended).then(|| json!(plan.pods))),
             ("completionMode", Some(json!("NonIndexed"))),
             ("backoffLimit", Some(json!(plan.backoff_limit))),
             ("podFailurePolicy", seen.spec.pod_failure_policy.as_deref().map(of_failure_policy)),

@@ -161,12 +161,14 @@ fn plan(job: &Value, metadata: &Meta) -> JobPlan {
         .into_iter()
         .find(about_ours)
         .map(|rule| if rule["action"] == "Ignore" { Author::Ignore } else { Author::Fail });
+    let completions = number("/spec/completions");
     JobPlan {
         namespace: metadata.namespace.clone(),
         name: metadata.name.clone(),
         queue: metadata.label(keys::KUEUE_QUEUE).map(str::to_owned),
         template: Arc::new(Template { containers, cpus }),
-        pods: number("/spec/completions").or_else(|| number("/spec/parallelism")).unwrap_or(1),
+        pods: completions.or_else(|| number("/spec/parallelism")).unwrap_or(1),
+        open_ended: completions.is_none(),
         backoff_limit: number("/spec/backoffLimit").unwrap_or(6),
         priority: 0,
         author,
