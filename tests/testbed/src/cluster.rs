@@ -17,6 +17,7 @@ use crate::control_plane::{
 };
 use crate::deadline::within;
 use crate::error::{Error, Result};
+use crate::foreign;
 use crate::jobset;
 use crate::kubeconfig::Endpoint;
 use crate::kueue;
@@ -106,7 +107,7 @@ impl Cluster {
         let manifests = async {
             let job_set = Addon::load(JOBSET, "sigs.k8s.io/jobset", &tools, &authority).await?;
             let kueue = Addon::load(KUEUE, "sigs.k8s.io/kueue", &tools, &authority).await?;
-            Ok((job_set, kueue, kueue::foreign_kind(&tools).await?))
+            Ok((job_set, kueue, foreign::definitions(&tools).await?))
         };
         let (server, addons) = tokio::try_join!(
             timed("etcd and kube-apiserver", start_api_server(&tools, &folders, &authority)),

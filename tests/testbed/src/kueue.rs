@@ -13,10 +13,8 @@ use crate::certificates::Authority;
 use crate::control_plane::{ApiServer, Folders, wait_for};
 use crate::deadline::until;
 use crate::error::{Error, Result};
-use crate::go;
+use crate::foreign;
 use crate::kubeconfig::{self, Credentials};
-use crate::manifests::Manifests;
-use crate::modules::KUEUE;
 use crate::ports;
 use crate::probe;
 use crate::process::{Process, Program};
@@ -62,14 +60,6 @@ pub(crate) async fn start(
     Ok(process)
 }
 
-/// The definition of a kind that Kueue manages and that nothing here runs: from one of its own
-/// dependencies.
-pub(crate) async fn foreign_kind(tools: &Tools) -> Result<Manifests> {
-    let source = go::source(KUEUE, "github.com/kubeflow/training-operator").await?;
-    let path = source.join("manifests/base/crds/kubeflow.org_pytorchjobs.yaml");
-    Manifests::load(&path, tools).await
-}
-
 /// The manager itself; returns when its probe says that it is ready.
 async fn start_process(
     tools: &Tools,
@@ -111,6 +101,8 @@ async fn start_process(
 
 /// Kueue's configuration: its defaults, on loopback and alone, with room for many tests at once.
 fn configuration(webhook: u16, probe: u16, metrics: u16, certificates: &Path) -> Value {
+    let own = ["batch/job", "jobset.x-k8s.io/jobset", "pod"];
+    let frameworks: Vec<&str> = own.into_iter().chain(foreign::FRAMEWORKS).collect();
     json!({
         "apiVersion": "config.kueue.x-k8s.io/v1beta2",
         "kind": "Configuration",
@@ -129,9 +121,7 @@ fn configuration(webhook: u16, probe: u16, metrics: u16, certificates: &Path) ->
             "ClusterQueue.kueue.x-k8s.io": 5,
             "ResourceFlavor.kueue.x-k8s.io": 1,
         }},
-        "integrations": {"frameworks": [
-            "batch/job", "jobset.x-k8s.io/jobset", "pod", "kubeflow.org/pytorchjob",
-        ]},
+        "integrations": {"frameworks": frameworks},
     })
 }
 

@@ -15,6 +15,7 @@ mod control_plane;
 pub mod deadline;
 mod error;
 pub mod fleet;
+mod foreign;
 mod go;
 pub mod job;
 mod jobset;

@@ -4,6 +4,8 @@ use dislodge_testbed::JobPlan;
 use dislodge_testbed::agent::Node;
 use serde_json::{Value, json};
 
+use super::foreign::Foreign;
+
 /// The name of the job, and of its queue.
 pub(super) const NAME: &str = "stuck";
 pub(super) const QUEUE: &str = "row";
@@ -39,6 +41,10 @@ pub(in crate::cluster) enum Kind {
     Deployment,
     /// A StatefulSet.
     StatefulSet,
+    /// A Job without `completions` of two Pods: one succeeds, the other is stuck.
+    OpenEnded,
+    /// A kind whose Workload alone is known, with one Pod ([`super::foreign`]).
+    Foreign(Foreign),
 }
 
 impl Kind {
@@ -46,7 +52,7 @@ impl Kind {
     pub(super) const fn pods(self) -> u32 {
         match self {
             Self::Parallel => 3,
-            Self::Indexed | Self::JobSets | Self::Group => 2,
+            Self::Indexed | Self::JobSets | Self::Group | Self::OpenEnded => 2,
             _ => 1,
         }
     }
@@ -58,6 +64,7 @@ impl Kind {
             Self::Pod | Self::Group => ("", "v1", "Pod"),
             Self::Deployment => ("apps", "v1", "Deployment"),
             Self::StatefulSet => ("apps", "v1", "StatefulSet"),
+            Self::Foreign(foreign) => foreign.api(),
             _ => ("batch", "v1", "Job"),
         }
     }
@@ -89,6 +96,14 @@ impl Kind {
             Self::Replacing => job(bad).with(json!({"spec": {"podReplacementPolicy": "Failed"}})),
             Self::Deciding => job(bad).with(ours("FailJob")),
             Self::Ignoring => job(bad).with(ours("Ignore")),
+            Self::OpenEnded => {
+                // What one Pod has pulled, the other one is to pull, too.
+                let mut containers = template(bad)["spec"]["containers"].clone();
+                containers[0]["imagePullPolicy"] = json!("Always");
+                job(bad).with(json!({"spec": {"parallelism": 2, "completions": null,
+                    "template": {"spec": {"containers": containers}}}}))
+            }
+            Self::Foreign(foreign) => return vec![foreign.manifest(template(bad), QUEUE)],
             Self::Cron => {
                 // Suspended, so that it makes no Job of its own: the row makes it.
                 let cron = json!({"apiVersion": "batch/v1", "kind": "CronJob",

@@ -7,6 +7,7 @@
     reason = "a row is about one variant, and the others are alike"
 )]
 
+mod foreign;
 mod made;
 mod row;
 mod rows;

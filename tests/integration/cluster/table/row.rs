@@ -5,7 +5,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 
 use dislodge_engine::cause::Cause;
-use dislodge_sim::registry::{Counted, Fault, Pull, Runtime, Script};
+use dislodge_sim::registry::{Counted, Fault, Pull, Run, Runtime, Script};
 use dislodge_testbed::product::{Controller, ControllerPlan, LEASE, SECOND_LEASE};
 use dislodge_testbed::watching::watch_until;
 use dislodge_testbed::{JobPlan, Quota};
@@ -30,6 +30,8 @@ pub(super) const NEXT: &str = "next";
 /// How long a row may take to its end, and for how long it has to stay so.
 const LONGEST: Duration = Duration::from_secs(120);
 const STAYS: Duration = Duration::from_secs(10);
+/// When a Pod that succeeds does so: before the stuck one has failed twice, by the kubelet's clock.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +116,8 @@ pub(in crate::cluster) enum End {
     Failed,
     /// Ended by its author's rule about our condition.
     FailedByAuthor,
+    /// Completed: it had the success that it needs.
+    Completed,
     /// Its Pods are ended.
     Ended,
     /// Nothing is done; the status of the policy has this reason.
@@ -131,7 +135,12 @@ impl End {
     pub(super) const fn frees(self) -> bool {
         matches!(
             self,
-            Self::Suspended | Self::Requeued | Self::Failed | Self::FailedByAuthor | Self::Ended
+            Self::Suspended
+                | Self::Requeued
+                | Self::Failed
+                | Self::FailedByAuthor
+                | Self::Completed
+                | Self::Ended
         )
     }
 }
@@ -140,7 +149,11 @@ impl Row {
     /// Its name as a test: `table::job_kueue_fail_job_not_found_threshold`.
     pub(super) fn name(&self) -> String {
         let Self(kind, queue, action, cause, moment, _) = self;
-        let camel = format!("{kind:?}{queue:?}{action:?}{cause:?}{moment:?}");
+        let kind = match kind {
+            Kind::Foreign(foreign) => format!("{foreign:?}"),
+            kind => format!("{kind:?}"),
+        };
+        let camel = format!("{kind}{queue:?}{action:?}{cause:?}{moment:?}");
         let mut name = String::new();
         for letter in camel.chars() {
             if letter.is_uppercase() && !name.is_empty() {
@@ -184,6 +197,10 @@ impl Row {
             controllers.push(controller(&stage, "b", SECOND_LEASE).await?);
         }
         let owner = self.submit(&stage).await?;
+        let _operator = match kind {
+            Kind::Foreign(foreign) => Some(foreign.play_its_controller(&stage)),
+            _ => None,
+        };
         if queue == Queue::Kueue {
             admitted(&stage).await?;
             let plan = JobPlan::new(NEXT, &stage.good()).queue(QUEUE).pods(kind.pods());
@@ -204,6 +221,10 @@ impl Row {
             let controller = controller.restart().await?;
             controller.ready(60).await?;
             controllers.push(controller);
+            // The status is still that of its first life, and the second counts anew.
+            if matches!(end, End::Reported(_) | End::Waits(_)) {
+                failed_pulls(&stage, self.windows()).await?;
+            }
         }
         // There is no watch for all of it together.
         let started = tokio::time::Instant::now();
@@ -289,11 +310,16 @@ impl Row {
     }
 
     fn script(self, stage: &Stage) -> Script {
-        let Self(_, _, _, cause, moment, _) = self;
+        let Self(kind, _, _, cause, moment, _) = self;
         let image = format!("registry.example/{}/bad:1", stage.tenant.namespace());
         // A reference that cannot be parsed, the one cause without a fault, is never asked of a registry.
         let (fault, runtime) = Fault::of(cause).unwrap_or((Fault::NotFound, Runtime::Containerd2));
         let fails = Script::fails(Duration::from_millis(100), fault.message(runtime, &image));
+        if kind == Kind::OpenEnded {
+            let pulls = Script::succeeds(Duration::from_millis(100)).runs(Run::lasting(SOON, 0));
+            let message = fault.message(runtime, &image);
+            return pulls.then(Pull::Fails { after: Duration::from_millis(100), message });
+        }
         if moment == Moment::Slow {
             return fails
                 .then(Pull::Succeeds { after: Duration::from_secs(60) })

@@ -2,13 +2,16 @@
 //! besides, and how it has to end.
 
 use super::Row;
+use super::foreign::Foreign::{
+    AppWrapper, LeaderWorkerSet, MpiJob, PyTorchJob, RayCluster, RayJob,
+};
 use super::made::Kind::{
-    Cron, Deciding, Deployment, Group, Ignoring, Indexed, Job, JobSet, JobSets, Parallel, Pod,
-    Replacing, StatefulSet,
+    Cron, Deciding, Deployment, Foreign, Group, Ignoring, Indexed, Job, JobSet, JobSets, OpenEnded,
+    Parallel, Pod, Replacing, StatefulSet,
 };
 use super::row::Action::{FailJob, Report, RequeueJob, SuspendJob};
 use super::row::End::{
-    Ended, Failed, FailedByAuthor, Reported, Requeued, Runs, Suspended, Untouched, Waits,
+    Completed, Ended, Failed, FailedByAuthor, Reported, Requeued, Runs, Suspended, Untouched, Waits,
 };
 use super::row::Moment::{
     Audit, First, Ignored, Killed, Late, Paused, Slow, Spared, Threshold, TwoLeaders,
@@ -73,6 +76,24 @@ pub(super) const ROWS: &[Row] = &[
     Row(Deployment, Nobody, FailJob, NotFound, Threshold, Untouched),
     Row(StatefulSet, Kueue, FailJob, NotFound, Threshold, Reported("NotAJob")),
     Row(StatefulSet, Kueue, RequeueJob, NotFound, Threshold, Reported("NotAJob")),
+    // What completes a Job that has its success is the end of its last Pod.
+    Row(OpenEnded, Kueue, SuspendJob, NotFound, Threshold, Completed),
+    Row(OpenEnded, Kueue, FailJob, NotFound, Threshold, Completed),
+    Row(OpenEnded, Nobody, RequeueJob, NotFound, Threshold, Completed),
+    // Kinds whose Workload alone is known: there is no way to end them.
+    Row(Foreign(PyTorchJob), Kueue, RequeueJob, NotFound, Threshold, Requeued),
+    Row(Foreign(MpiJob), Kueue, SuspendJob, NotFound, Threshold, Suspended),
+    Row(Foreign(MpiJob), Kueue, FailJob, NotFound, Threshold, Suspended),
+    Row(Foreign(MpiJob), Kueue, RequeueJob, Network, Slow, Runs),
+    Row(Foreign(RayJob), Kueue, RequeueJob, NotFound, Threshold, Requeued),
+    Row(Foreign(RayJob), Kueue, FailJob, NotFound, Threshold, Suspended),
+    Row(Foreign(RayCluster), Kueue, SuspendJob, NotFound, First, Suspended),
+    Row(Foreign(RayCluster), Kueue, FailJob, NotFound, Threshold, Suspended),
+    Row(Foreign(RayCluster), Kueue, Report, NotFound, Threshold, Reported("Report")),
+    Row(Foreign(AppWrapper), Kueue, SuspendJob, NotFound, Threshold, Suspended),
+    Row(Foreign(AppWrapper), Kueue, RequeueJob, NotFound, Late, Requeued),
+    Row(Foreign(LeaderWorkerSet), Kueue, SuspendJob, NotFound, Threshold, Suspended),
+    Row(Foreign(LeaderWorkerSet), Kueue, RequeueJob, NotFound, Threshold, Requeued),
     // Causes.
     Row(Job, Kueue, SuspendJob, MissingOrDenied, Threshold, Suspended),
     Row(Job, Kueue, RequeueJob, Unauthorized, Threshold, Requeued),

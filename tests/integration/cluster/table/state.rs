@@ -7,6 +7,7 @@ use kube::api::{DynamicObject, GroupVersionKind, ListParams};
 use libtest_mimic::Failed;
 use serde_json::Value;
 
+use super::made::Kind;
 use super::row::{End, NEXT, Queue, Row, api};
 use crate::cluster::stage::{HOLD, Stage, phase, waits_for};
 
@@ -41,7 +42,10 @@ impl State {
         let pods = stage.tenant.api::<Pod>().list(&all).await?.items;
         let (next, pods): (Vec<Pod>, Vec<Pod>) = pods.into_iter().partition(is_next);
         let live = |pod: &Pod| {
+            // What Kueue keeps from its node holds nothing.
+            let gated = pod.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref());
             pod.metadata.deletion_timestamp.is_none()
+                && gated.is_none_or(Vec::is_empty)
                 && !matches!(phase(pod), "Failed" | "Succeeded")
         };
         let workloads = stage.tenant.kueue("Workload").list(&all).await?.items;
@@ -64,13 +68,14 @@ impl State {
         let Row(kind, queue, _, _, _, end) = *row;
         let queued = queue == Queue::Kueue;
         match end {
-            End::Suspended | End::Requeued => self.is_held(end == End::Requeued, queued)?,
+            End::Suspended | End::Requeued => self.is_held(kind, end == End::Requeued, queued)?,
             End::Failed => {
                 // The hold stays as the explanation.
-                self.is_failed("ImagePullFailed")?;
+                self.has_ended("Failed", "ImagePullFailed")?;
             }
+            End::Completed => self.has_ended("Complete", "CompletionsReached")?,
             End::FailedByAuthor => {
-                self.is_failed("PodFailurePolicy")?;
+                self.has_ended("Failed", "PodFailurePolicy")?;
                 check(!self.is_marked_held(), || "it was held".to_owned())?;
             }
             End::Ended => {
@@ -118,10 +123,17 @@ impl State {
         marked(&self.owner) || marked(&self.workload)
     }
 
-    fn is_held(&self, comes_back: bool, queued: bool) -> Verdict {
+    fn is_held(&self, kind: Kind, comes_back: bool, queued: bool) -> Verdict {
         let owner = self.owner.as_ref().ok_or("its object is gone")?;
-        check(owner.data["spec"]["suspend"] == true, || "it is not suspended".to_owned())?;
-        check(owner.annotations().contains_key(HOLD), || "its owner was not told".to_owned())?;
+        if let Kind::Foreign(foreign) = kind {
+            let stopped = foreign.is_suspended(owner);
+            check(stopped.unwrap_or(true), || "it is not suspended".to_owned())?;
+            let ours = owner.annotations().keys().find(|key| key.starts_with("dislodge.dev/"));
+            check(ours.is_none(), || format!("it was written to without a right: {ours:?}"))?;
+        } else {
+            check(owner.data["spec"]["suspend"] == true, || "it is not suspended".to_owned())?;
+            check(owner.annotations().contains_key(HOLD), || "its owner was not told".to_owned())?;
+        }
         let lever = if queued { self.workload.as_ref() } else { Some(owner) };
         let lever = lever.ok_or("it has no Workload")?;
         check(lever.annotations().contains_key(HOLD), || "the lever has no mark".to_owned())?;
@@ -132,13 +144,13 @@ impl State {
         check(at == comes_back, || format!("resume-at: {at}"))
     }
 
-    fn is_failed(&self, reason: &str) -> Verdict {
+    fn has_ended(&self, how: &str, reason: &str) -> Verdict {
         let owner = self.owner.as_ref().ok_or("its object is gone")?;
         let conditions = owner.data["status"]["conditions"].as_array();
-        let failed = |c: &&Value| c["type"] == "Failed" && c["status"] == "True";
-        let failed = conditions.into_iter().flatten().find(failed);
-        let failed = failed.ok_or_else(|| format!("not failed: {}", owner.data["status"]))?;
-        check(failed["reason"] == reason, || format!("failed for {}", failed["reason"]))?;
+        let ended = |c: &&Value| c["type"] == how && c["status"] == "True";
+        let ended = conditions.into_iter().flatten().find(ended);
+        let ended = ended.ok_or_else(|| format!("not {how}: {}", owner.data["status"]))?;
+        check(ended["reason"] == reason, || format!("{how} for {}", ended["reason"]))?;
         let over = self.workload.as_ref().is_none_or(|w| is_true(w, "Finished"));
         check(over, || "its Workload is not finished".to_owned())
     }

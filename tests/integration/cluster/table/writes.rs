@@ -37,7 +37,12 @@ pub(super) async fn check(
         End::Runs | End::Untouched | End::Waits(_) => 0,
         End::Ended => kind.pods(),
         // Each index, and each Pod of several, is one where the author decides.
-        End::FailedByAuthor | End::Suspended | End::Requeued | End::Failed | End::Reported(_) => 1,
+        End::FailedByAuthor
+        | End::Suspended
+        | End::Requeued
+        | End::Failed
+        | End::Completed
+        | End::Reported(_) => 1,
     };
     // The Event of a Pod that was ended is not made up for after a crash.
     let least = if trouble == Trouble::Killed && matches!(end, End::Ended | End::FailedByAuthor) {
