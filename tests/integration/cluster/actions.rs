@@ -14,7 +14,9 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::watcher;
 use serde_json::json;
 
+use super::requeues::is_failed_by_us;
 use super::stage::{QUEUE, Stage, hold_of, phase, policy, suspend_after, suspended};
+use super::writes::Writes;
 use crate::Outcome;
 
 super::scenarios![
@@ -25,6 +27,7 @@ super::scenarios![
     a_job_is_failed_after_its_quota_was_given_back,
     a_job_that_no_queue_manages_is_failed_with_three_pods,
     a_job_that_no_queue_manages_is_suspended_itself,
+    a_hold_that_lasts_too_long_ends_the_job,
     a_job_that_would_block_a_schedule_is_failed_and_the_next_one_starts,
     the_older_of_two_policies_governs_and_the_younger_says_so,
 ];
@@ -256,4 +259,25 @@ async fn the_older_of_two_policies_governs_and_the_younger_says_so(stage: Stage)
 /// Fails with a text where something is not so.
 pub(super) fn check(holds: bool, what: impl FnOnce() -> String) -> Outcome {
     if holds { Ok(()) } else { Err(what().into()) }
+}
+
+async fn a_hold_that_lasts_too_long_ends_the_job(stage: Stage) -> Outcome {
+    let mut spec = suspend_after(2);
+    spec["hold"] = json!({"maxSeconds": 10});
+    stage.policy("gpu", spec).await?;
+    let controller = stage.controller().await?;
+    let stuck = stage.admitted("stuck", &stage.missing()).await?;
+    let id = stage.held(&stuck, 60).await?;
+    let held = tokio::time::Instant::now();
+    let job = stage.job_when("stuck", 60, "failed", is_failed_by_us).await?;
+    let after = held.elapsed();
+    check(after >= Duration::from_secs(8), || format!("ended {after:?} after its owner was told"))?;
+    check(hold_of(&job) == Some(&id), || format!("not as held: {:?}", job.annotations()))?;
+    stage.tenant.workload_when(&stuck, 20, "over", |w| is_true(w, "Finished")).await?;
+    stage.policy_when("gpu", 20, "none held", |p| p.data["status"]["heldJobs"] == 0).await?;
+    // One hold, told once, and one end.
+    let writes = Writes::of(&stage, &[controller]).await?;
+    check(writes.events == 1, || format!("{} Events", writes.events))?;
+    let on_objects: Vec<u32> = writes.on_objects.values().copied().collect();
+    check(on_objects == [2, 1], || format!("{:?}", writes.on_objects))
 }

@@ -19,6 +19,7 @@ super::scenarios![
     a_sweep_with_one_expired_secret_is_stopped_whole,
     an_ingress_that_answers_404_or_401_for_five_repositories_counts_as_down,
     what_the_budget_holds_back_is_seen_and_left_alone,
+    what_the_budget_holds_back_is_acted_on_in_its_next_window,
     what_another_node_pulls_is_only_reported,
 ];
 
@@ -192,6 +193,39 @@ async fn what_the_budget_holds_back_is_seen_and_left_alone(stage: Stage) -> Outc
     stage.failed_pulls(&job, 2, 180).await?;
     let job = stage.job_when(&name, 5, "there", |_| true).await?;
     check(!suspended(&job), || "it was stopped beyond the budget".to_owned())
+}
+
+async fn what_the_budget_holds_back_is_acted_on_in_its_next_window(stage: Stage) -> Outcome {
+    let spec = policy(json!({"budget": {"actions": 1, "windowSeconds": 20}}));
+    stage.policy("free", spec).await?;
+    let controller = stage.controller().await?;
+    for number in 0..2 {
+        let image = format!("registry.example/{}/other{number}:1", stage.tenant.namespace());
+        stage.world.node.registry().set(&image, missing(&image));
+        stage.create(&JobPlan::new(&format!("stuck-{number}"), &image)).await?;
+    }
+    let waiting = stage
+        .policy_when("free", 60, "one held, one waits", |p| {
+            let status = &p.data["status"];
+            status["heldJobs"] == 1 && status["failing"][0]["reason"] == "Budget"
+        })
+        .await?;
+    // A window begins when its first slot is reserved, a moment before that is used.
+    let began = |policy: &kube::api::DynamicObject| {
+        let start = policy.data["status"]["budget"]["windowStartTime"].as_str();
+        start.and_then(|start| start.parse::<jiff::Timestamp>().ok())
+    };
+    let both =
+        stage.policy_when("free", 180, "both held", |p| p.data["status"]["heldJobs"] == 2).await?;
+    let (one, other) = (began(&waiting), began(&both));
+    let apart = one.zip(other).map(|(one, other)| other.duration_since(one).as_secs());
+    check(apart.is_some_and(|apart| apart >= 20), || format!("windows: {one:?}, {other:?}"))?;
+    // What was held back is told once, and each hold once.
+    let writes = super::writes::Writes::of(&stage, &[controller]).await?;
+    check(writes.events == 3, || format!("{} Events of 3", writes.events))?;
+    check(writes.on_objects.values().all(|count| *count == 1), || {
+        format!("{:?}", writes.on_objects)
+    })
 }
 
 async fn what_another_node_pulls_is_only_reported(stage: Stage) -> Outcome {

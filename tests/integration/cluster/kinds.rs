@@ -26,6 +26,7 @@ super::scenarios![
     a_pod_group_ends_when_its_pods_are_ended,
     a_deployment_is_only_reported,
     the_copy_of_a_job_on_a_multi_kueue_worker_is_only_reported,
+    what_another_controller_runs_is_only_reported,
 ];
 
 fn kind(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
@@ -380,6 +381,37 @@ async fn the_copy_of_a_job_on_a_multi_kueue_worker_is_only_reported(stage: Stage
     check(left_alone, || format!("{:#}", workload.data["spec"]))?;
     let job = stage.job_when("copy", 5, "there", |_| true).await?;
     check(!super::stage::suspended(&job), || "it was suspended".to_owned())?;
+    let events = stage.events(&job).await?;
+    check(events.len() == 1, || format!("{} Events", events.len()))
+}
+
+/// Kubernetes' own controller leaves a Job with another `managedBy` alone (KEP-4368); whoever it is, `spec.suspend` may
+/// mean nothing to it.
+async fn what_another_controller_runs_is_only_reported(stage: Stage) -> Outcome {
+    let mut spec = fail_after_two();
+    spec["queues"] = json!([{"kind": "NoQueue"}]);
+    stage.policy("free", spec).await?;
+    let _controller = stage.controller().await?;
+    let by = json!({"spec": {"managedBy": "example.com/runner"}});
+    let plan = JobPlan::new("foreign", &stage.missing()).with(by);
+    let job = stage.create(&plan).await?;
+    let uid = job.uid().unwrap_or_default();
+    let mut pod = serde_json::to_value(&job)?["spec"]["template"].clone();
+    pod["metadata"] = json!({"name": "foreign-0", "labels": {"batch.kubernetes.io/controller-uid": uid,
+        "job-name": "foreign"}, "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job",
+        "name": "foreign", "uid": uid, "controller": true}]});
+    let pod: Pod = serde_json::from_value(pod)?;
+    stage.tenant.api::<Pod>().create(&PostParams::default(), &pod).await?;
+    stage
+        .policy_when("free", 60, "reported", |p| {
+            let failing = &p.data["status"]["failing"][0];
+            failing["state"] == "Reported" && failing["reason"] == "ForeignManager"
+        })
+        .await?;
+    stage.failed_pulls(&job, 2, 60).await?;
+    let job = stage.job_when("foreign", 5, "there", |_| true).await?;
+    let marked = job.annotations().keys().any(|key| key.starts_with("dislodge.dev/"));
+    check(!super::stage::suspended(&job) && !marked, || format!("{:?}", job.annotations()))?;
     let events = stage.events(&job).await?;
     check(events.len() == 1, || format!("{} Events", events.len()))
 }
