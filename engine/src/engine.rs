@@ -25,8 +25,10 @@ use crate::brake::{Elsewhere, Outages};
 use crate::effect::{Effect, EffectId};
 use crate::index::Index;
 use crate::input::{Input, Kind};
+use crate::memo::Memo;
 use crate::notice::Notice;
 use crate::objects::{Key, Uid, version_number};
+use crate::observe::Readings;
 use crate::quota::Ledger;
 use crate::record::Step;
 use crate::resolve::Policies;
@@ -100,6 +102,9 @@ pub struct Engine {
     reported_before: BTreeMap<Uid, Vec<(Arc<str>, String)>>,
     /// Pulls that show nothing for long.
     silence: Silence,
+    /// What messages were read to say, and images as statuses show them.
+    readings: Readings,
+    shown_images: Memo<Arc<str>>,
     /// Effects without an outcome.
     flights: Flights,
     /// What the newest input gave for logs and metrics.
@@ -108,6 +113,8 @@ pub struct Engine {
     early: Vec<Early>,
     /// Kinds whose first list is whole.
     synced: BTreeSet<Kind>,
+    /// All are, or are absent: asked for with each input, and for each job that is decided.
+    is_synced: bool,
     /// Kinds that the cluster does not serve.
     absent: BTreeSet<Kind>,
     /// Objects seen in a list that is not whole yet.
@@ -166,10 +173,13 @@ impl Engine {
             shown_by: BTreeMap::new(),
             reported_before: BTreeMap::new(),
             silence: Silence::default(),
+            readings: Readings::default(),
+            shown_images: Memo::default(),
             flights: Flights::default(),
             notices: Vec::new(),
             early: Vec::new(),
             synced: BTreeSet::new(),
+            is_synced: false,
             absent: BTreeSet::new(),
             listed: BTreeMap::new(),
             leader_until: None,
@@ -245,7 +255,13 @@ impl Engine {
     /// Whether every kind has been listed whole: acting on the absence of what has not been read yet is
     /// the classic mistake.
     pub fn is_synced(&self) -> bool {
-        Kind::ALL.iter().all(|kind| self.synced.contains(kind) || self.absent.contains(kind))
+        self.is_synced
+    }
+
+    /// A kind was listed whole, or is absent, or may no longer be.
+    fn note_synced(&mut self) {
+        let known = |kind| self.synced.contains(kind) || self.absent.contains(kind);
+        self.is_synced = Kind::ALL.iter().all(known);
     }
 
     /// Whether effects may be given.

@@ -34,6 +34,7 @@ pub mod input;
 pub mod judge;
 pub mod keys;
 pub mod lever;
+mod memo;
 pub mod message;
 mod name;
 pub mod notice;

@@ -9,6 +9,9 @@ use dislodge_sim::random::{FAULTS, Fault, Played, Recipe, Tier};
 use dislodge_sim::world::Violation;
 use rayon::prelude::*;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ACTIONS: [Action; 4] =
     [Action::FailJob, Action::SuspendJob, Action::RequeueJob, Action::Report];
 /// So many of those that break a rule are made small.

@@ -9,6 +9,9 @@ use dislodge_sim::random::Recipe;
 use dislodge_sim::world::{Mistake, Violation};
 use rayon::prelude::*;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// So many are played at once.
 const AT_ONCE: u64 = 64;
 

@@ -31,6 +31,7 @@ mod timing;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use output::{Event, EventKind, Output};
@@ -51,9 +52,9 @@ pub struct Kubelet {
     /// Images that the node has.
     images: BTreeSet<String>,
     /// By pod uid.
-    workers: BTreeMap<String, Worker>,
+    workers: BTreeMap<Arc<str>, Worker>,
     /// When which worker has something to do.
-    agenda: BTreeSet<(Duration, String)>,
+    agenda: BTreeSet<(Duration, Arc<str>)>,
     /// Reports that `advance` has not taken in yet, in the order of their times.
     inbox: VecDeque<(Duration, Report)>,
     /// Whether the process is stopped.
@@ -81,7 +82,7 @@ pub enum Version {
 #[derive(Debug, Clone)]
 enum Report {
     Seen(Box<Pod>),
-    Gone(String),
+    Gone(Arc<str>),
     Stopped,
     Started,
 }
@@ -128,7 +129,7 @@ impl Kubelet {
 
     /// The pod with this uid is gone from the API server.
     pub fn pod_gone(&mut self, now: Duration, uid: &str) {
-        self.inbox.push_back((now, Report::Gone(uid.to_owned())));
+        self.inbox.push_back((now, Report::Gone(uid.into())));
     }
 
     /// The kubelet's process ends: nothing is done until it starts again, but containers run on.
@@ -179,7 +180,7 @@ impl Kubelet {
                 match self.workers.get_mut(&uid) {
                     Some(worker) => worker.reported(now, *pod, &self.config),
                     None => {
-                        self.workers.insert(uid.clone(), Worker::new(now, *pod, &self.config));
+                        self.workers.insert(Arc::clone(&uid), Worker::new(now, *pod, &self.config));
                     }
                 }
                 self.plan(&uid);
@@ -209,7 +210,7 @@ impl Kubelet {
     fn work(
         &mut self,
         at: Duration,
-        uid: &str,
+        uid: &Arc<str>,
         registry: &mut Registry,
         outputs: &mut Vec<Output>,
     ) {
@@ -220,18 +221,18 @@ impl Kubelet {
         self.plan(uid);
     }
 
-    fn plan(&mut self, uid: &str) {
+    fn plan(&mut self, uid: &Arc<str>) {
         if self.down {
             return;
         }
         if let Some(at) = self.workers.get(uid).and_then(|worker| worker.due(&self.config)) {
-            self.agenda.insert((at, uid.to_owned()));
+            self.agenda.insert((at, Arc::clone(uid)));
         }
     }
 
-    fn forget_plan(&mut self, uid: &str) {
+    fn forget_plan(&mut self, uid: &Arc<str>) {
         if let Some(at) = self.workers.get(uid).and_then(|worker| worker.due(&self.config)) {
-            self.agenda.remove(&(at, uid.to_owned()));
+            self.agenda.remove(&(at, Arc::clone(uid)));
         }
     }
 }

@@ -1,49 +1,54 @@
 //! Image references as the kubelet and containerd read them (distribution/reference).
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A parsed and normalised image reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reference {
+pub(crate) struct Reference<'i> {
     /// Host and port of the registry; `docker.io` where the name has none.
-    pub(crate) host: String,
+    pub(crate) host: &'i str,
     /// Repository without the host.
-    pub(crate) repository: String,
+    pub(crate) repository: Cow<'i, str>,
     /// Tag, or the digest with its algorithm: what a manifest is asked for.
-    pub(crate) version: String,
+    pub(crate) version: &'i str,
     separator: char,
 }
 
-impl Reference {
+impl<'i> Reference<'i> {
     /// Reads `image`; the error is the text of the Go library.
-    pub(crate) fn parse(image: &str) -> Result<Self, String> {
-        let (host, rest) = match image.split_once('/') {
-            Some((first, rest)) if is_host(first) => (first, rest.to_owned()),
-            Some(_) => ("docker.io", image.to_owned()),
-            None => ("docker.io", format!("library/{image}")),
+    pub(crate) fn parse(image: &'i str) -> Result<Self, String> {
+        let (host, library, rest) = match image.split_once('/') {
+            Some((first, rest)) if is_host(first) => (first, "", rest),
+            Some(_) => ("docker.io", "", image),
+            None => ("docker.io", "library/", image),
         };
-        let repository = rest.split([':', '@']).next().unwrap_or_default().to_owned();
+        let name = rest.split([':', '@']).next().unwrap_or_default();
+        let repository = match library {
+            "" => Cow::Borrowed(name),
+            library => Cow::Owned(format!("{library}{name}")),
+        };
         if repository.chars().any(|letter| letter.is_ascii_uppercase()) {
             let name = repository.trim_start_matches("library/");
             return Err(format!(
                 "invalid reference format: repository name ({name}) must be lowercase"
             ));
         }
-        let suffix = rest.strip_prefix(repository.as_str()).unwrap_or_default();
+        let suffix = rest.strip_prefix(name).unwrap_or_default();
         let (separator, version) = match (suffix.split_once('@'), suffix.strip_prefix(':')) {
             (Some((_, digest)), _) => ('@', digest),
             (None, Some(tag)) => (':', tag),
             (None, None) => (':', "latest"),
         };
         if is_repository(&repository) && is_version(version, separator) {
-            Ok(Self { host: host.to_owned(), repository, version: version.to_owned(), separator })
+            Ok(Self { host, repository, version, separator })
         } else {
             Err("invalid reference format".to_owned())
         }
     }
 }
 
-impl fmt::Display for Reference {
+impl fmt::Display for Reference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}{}{}", self.host, self.repository, self.separator, self.version)
     }

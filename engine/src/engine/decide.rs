@@ -1,6 +1,6 @@
 //! One job, decided: first the hold that it may be under, then its failing images.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl Engine {
     /// Looks at one job whole. At most one effect comes of it: the next follows its outcome.
     pub(super) fn decide(&mut self, uid: Uid, now: Now, effects: &mut Vec<(EffectId, Effect)>) {
         let mut case = self.cases.remove(&uid).unwrap_or_default();
-        let before = (case.held_by.clone(), case.notes.clone());
+        let before = (case.held_by.clone(), std::mem::take(&mut case.notes));
         if let Some((purpose, effect)) = self.consider(uid, &mut case, now) {
             case.busy |= purpose.is_exclusive();
             let id = self.flights.launch(Purpose::Case(uid, purpose), effect, effects);
@@ -54,7 +54,7 @@ impl Engine {
             }
         }
         case.decision = None;
-        if before != (case.held_by.clone(), case.notes.clone()) {
+        if before.0 != case.held_by || before.1 != case.notes {
             let was = shown_by(before.0.as_ref(), &before.1);
             let is = shown_by(case.held_by.as_ref(), &case.notes);
             for policy in was.difference(&is) {
@@ -76,7 +76,6 @@ impl Engine {
     }
 
     fn consider(&mut self, uid: Uid, case: &mut super::Case, now: Now) -> Option<(Step, Effect)> {
-        case.notes.clear();
         let Some(job) = self.index.owner(uid) else {
             case.close();
             if self.is_synced() {
@@ -351,7 +350,8 @@ impl Engine {
     /// highest count of any one Pod is the job's, never the sum. A Pod that has reached the
     /// threshold and can be acted on now comes before one that has failed more and cannot.
     pub(super) fn failing(&self, job: Uid, rules: &[Rule], now: Now) -> Vec<Failing> {
-        let mut best: BTreeMap<Arc<str>, ((bool, u32), Failing)> = BTreeMap::new();
+        // Nearly always one: a map would take the room of eleven.
+        let mut best: Vec<((bool, u32), Failing)> = Vec::new();
         for (uid, pod) in self.index.pods_of(job) {
             for (image, track) in pod.history.tracks() {
                 let timing = &self.config.timing;
@@ -365,18 +365,22 @@ impl Engine {
                     && matches!(verdict, Some(Verdict::Reached { rule, .. })
                         if track.is_confirmed(rule.threshold.failed_pulls));
                 let rank = (ripe, track.runs.failed_pulls());
-                if best.get(image).is_none_or(|(known, _)| rank > *known) {
-                    let failing = Failing {
-                        image: Arc::clone(image),
-                        pod: Some(uid),
-                        track: track.clone(),
-                        moment,
-                    };
-                    best.insert(Arc::clone(image), (rank, failing));
+                let place = best.binary_search_by(|(_, known)| known.image.cmp(image));
+                if let Ok(at) = place
+                    && best.get(at).is_some_and(|(known, _)| rank <= *known)
+                {
+                    continue;
+                }
+                let (image, track) = (Arc::clone(image), track.clone());
+                let failing = (rank, Failing { image, pod: Some(uid), track, moment });
+                match place.map(|at| best.get_mut(at)) {
+                    Ok(Some(known)) => *known = failing,
+                    Ok(None) => {}
+                    Err(at) => best.insert(at, failing),
                 }
             }
         }
-        best.into_values().map(|(_, failing)| failing).collect()
+        best.into_iter().map(|(_, failing)| failing).collect()
     }
 }
 

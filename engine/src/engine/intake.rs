@@ -15,7 +15,7 @@ use crate::notice::Notice;
 use crate::objects::{
     ClusterQueue, CronJob, Job, JobSet, Key, LocalQueue, Meta, Node, Object, Pod, Uid, Workload,
 };
-use crate::observe::{Observation, observe};
+use crate::observe::{Observation, observe, observe_with};
 use crate::record::{Arrival, Place};
 use crate::time::Now;
 
@@ -59,6 +59,7 @@ impl Engine {
             Input::Deadline => {}
             Input::ListBegun(kind) => {
                 self.absent.remove(&kind);
+                self.note_synced();
                 self.listed.insert(kind, BTreeSet::new());
             }
             Input::Unchanged(kind, uids) => {
@@ -146,6 +147,7 @@ impl Engine {
         } else {
             self.synced.insert(kind);
         }
+        self.note_synced();
         if kind == Kind::LocalQueue {
             self.dirty_policies.extend(self.policy_states.keys().cloned());
         }
@@ -212,7 +214,7 @@ impl Engine {
             }
             return;
         }
-        if let Some(seen) = observe(pod) {
+        if let Some(seen) = observe_with(pod, &mut self.readings) {
             let arrival = Arrival { listed, wrote: meta.kubelet_wrote };
             self.count(&meta.namespace, (uid, job), &seen, arrival, now);
             if let Some(row) = self.index.pod_mut(uid)

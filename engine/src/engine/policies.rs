@@ -13,6 +13,7 @@ use crate::effect::Outcome;
 use crate::engine::slots::Slots;
 use crate::engine::{Due, Engine};
 use crate::explain::HoldRecord;
+use crate::keys;
 use crate::message::mask;
 use crate::notice::{Audited, Notice};
 use crate::objects::{Key, Policy, Uid};
@@ -96,7 +97,11 @@ const MOST_RECENT: usize = bounds::RECENT_ACTIONS;
 impl Engine {
     pub(super) fn put_policy(&mut self, policy: Policy, now: Now) {
         let key = policy.metadata.key();
-        self.policies.put(&policy);
+        // Most of what is heard of policies is what we have written to their statuses ourselves.
+        let known = self.policy_states.get(&key).map(|state| &state.policy);
+        if !known.is_some_and(|known| governs_alike(known, &policy)) {
+            self.policies.put(&policy);
+        }
         let leads = self.leader_until.is_some_and(|until| now.elapsed < until);
         match self.policy_states.get_mut(&key) {
             Some(state) if state.uid == policy.metadata.uid => {
@@ -303,6 +308,9 @@ impl Engine {
 
     /// Puts back what the checkpoints say of a Pod that has just been seen.
     pub(super) fn restore_pod(&mut self, pod: Uid, seen: &Observation<'_>, now: Now) {
+        if self.policy_states.values().all(|state| state.checkpoint.is_empty()) {
+            return;
+        }
         let uid = pod.to_string();
         let most = self.most_failed_pulls(pod, now);
         for state in self.policy_states.values_mut() {
@@ -358,6 +366,12 @@ impl Engine {
             self.wake(now.elapsed + self.config.status_interval, Due::Policy(key.clone()));
         }
     }
+}
+
+/// Whether nothing has changed of a policy by which it governs queues.
+fn governs_alike(known: &Policy, new: &Policy) -> bool {
+    let paused = |policy: &Policy| policy.metadata.annotation(keys::PAUSED).map(str::to_owned);
+    known.metadata.uid == new.metadata.uid && known.spec == new.spec && paused(known) == paused(new)
 }
 
 /// An image as a status shows it: without secrets, and no longer than allowed.

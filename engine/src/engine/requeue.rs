@@ -334,7 +334,7 @@ impl Engine {
         }
         let Queue::Local(key) = quota.queue() else { return None };
         let queue = self.cluster_queues.get(&key)?;
-        (self.ledger.preempts(queue) && lever.asks().is_none())
+        (self.ledger.preempts(queue) && !lever.knows_asks())
             .then_some((NoReturn::RequestUnknown, afterwards))
     }
 }

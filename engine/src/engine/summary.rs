@@ -1,6 +1,7 @@
 //! A policy's status, composed from what is known, and when it is worth a write.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use crate::engine::policies::{PolicyState, shown};
 use crate::engine::{Due, Engine};
 use crate::explain::seconds;
 use crate::input::Kind;
+use crate::memo::Memo;
 use crate::objects::{Key, Uid};
 use crate::time::Now;
 
@@ -42,7 +44,9 @@ impl Engine {
             self.wake(again, Due::Policy(key.clone()));
             return;
         }
-        let status = self.compose(key, state, now);
+        let mut shown = std::mem::take(&mut self.shown_images);
+        let status = self.compose(key, state, now, &mut shown);
+        self.shown_images = shown;
         if let Some(state) = self.policy_states.get_mut(key) {
             state.composed = Some(now.elapsed);
         }
@@ -88,7 +92,13 @@ impl Engine {
         }
     }
 
-    fn compose(&self, key: &Key, state: &PolicyState, now: Now) -> ImagePullPolicyStatus {
+    fn compose(
+        &self,
+        key: &Key,
+        state: &PolicyState,
+        now: Now,
+        shown: &mut Memo<Arc<str>>,
+    ) -> ImagePullPolicyStatus {
         let meta = &state.policy.metadata;
         let queues = match &state.policy.spec {
             Ok(spec) => spec.queues.iter().map(|claim| self.queue_status(key, claim)).collect(),
@@ -104,7 +114,7 @@ impl Engine {
             audit: state.counters.audit,
             // Written by reservations alone, which are guarded.
             budget: state.written.budget,
-            failing: self.failing_jobs(key),
+            failing: self.failing_jobs(key, shown),
             outages: self.outages.open(key).collect(),
             silent_pulls: self.silent_pulls(key),
             recent_actions: state.counters.recent.clone(),
@@ -122,7 +132,7 @@ impl Engine {
     }
 
     /// Failing jobs without a hold, the nearest to an action first.
-    fn failing_jobs(&self, key: &Key) -> Vec<FailingJob> {
+    fn failing_jobs(&self, key: &Key, images: &mut Memo<Arc<str>>) -> Vec<FailingJob> {
         let mut entries: Vec<(u32, FailingJob)> = Vec::new();
         for (uid, case) in self.cases_of(key) {
             let Some(job) = self.index.job_key(uid) else { continue };
@@ -131,7 +141,7 @@ impl Engine {
                     job: job.name.clone(),
                     uid: uid.to_string(),
                     pod_uid: note.pod.to_string(),
-                    image: shown(image),
+                    image: images.get([&**image, "", ""], || shown(image).into()).to_string(),
                     cause: note.evidence.cause,
                     failed_pulls: note.evidence.failed_pulls,
                     first_failure_time: seconds(note.evidence.first),

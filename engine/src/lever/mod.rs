@@ -42,6 +42,11 @@ pub trait Lever {
         None
     }
 
+    /// Whether anything tells what the job asks for.
+    fn knows_asks(&self) -> bool {
+        self.asks().is_some()
+    }
+
     /// The hold of ours that it carries.
     fn hold(&self) -> Option<&str> {
         self.meta().annotation(keys::HOLD)

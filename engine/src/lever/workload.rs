@@ -31,6 +31,11 @@ impl Lever for Workload {
         (!requests.is_unknown()).then(|| requests.note(self.metadata.generation + 1))
     }
 
+    fn knows_asks(&self) -> bool {
+        let reserved = self.reserved().filter(|_| !self.spec.may_shrink);
+        reserved.is_some_and(|reserved| !reserved.requests().is_unknown())
+    }
+
     fn set_stopped(&self, stopped: bool) -> Value {
         json!({ "spec": { "active": !stopped } })
     }

@@ -34,21 +34,25 @@ impl Uid {
     pub const fn as_u128(self) -> u128 {
         (self.0 as u128) << 64 | self.1 as u128
     }
+
+    /// The UUID's text, digit by digit: statuses and Events name many uids, and `{:x}` pads each of five
+    /// parts anew.
+    pub(crate) fn digits(self) -> [u8; 36] {
+        let mut text = [b'-'; 36];
+        let places = (0..text.len()).filter(|place| !matches!(place, 8 | 13 | 18 | 23));
+        for (place, shift) in places.zip((0..u128::BITS).step_by(4).rev()) {
+            let digit = u8::try_from((self.as_u128() >> shift) & 0xf).unwrap_or_default();
+            if let Some(byte) = text.get_mut(place) {
+                *byte = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+            }
+        }
+        text
+    }
 }
 
 impl std::fmt::Display for Uid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Digit by digit: statuses and Events name many uids, and `{:x}` pads each of five parts anew.
-        let mut text = [b'-'; 36];
-        let places = (0..text.len()).filter(|place| !matches!(place, 8 | 13 | 18 | 23));
-        for (place, shift) in places.zip((0..u128::BITS).step_by(4).rev()) {
-            let digit = u32::try_from((self.as_u128() >> shift) & 0xf).unwrap_or_default();
-            let digit = char::from_digit(digit, 16).and_then(|digit| u8::try_from(digit).ok());
-            if let (Some(byte), Some(digit)) = (text.get_mut(place), digit) {
-                *byte = digit;
-            }
-        }
-        f.write_str(std::str::from_utf8(&text).map_err(|_| std::fmt::Error)?)
+        f.write_str(std::str::from_utf8(&self.digits()).map_err(|_| std::fmt::Error)?)
     }
 }
 

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use crate::cause::Cause;
 use crate::keys;
+use crate::memo::Memo;
 use crate::objects::{Container, ContainerStatus, Pod};
 
 pub use reference::registry_host;
@@ -112,9 +113,28 @@ impl Standing {
     }
 }
 
+/// What messages were found to say. A kubelet repeats what it says for as long as it waits, and all Pods of
+/// an image say the same.
+#[derive(Debug, Default)]
+pub(crate) struct Readings(Memo<Reading>);
+
+/// What a message says about one image.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reading {
+    /// It is about another one.
+    OfAnother,
+    /// Why its pull failed; `None` where a back-off does not say.
+    Why(Option<Cause>),
+}
+
 /// Reads a Pod. `None` where it says nothing that counts: it is a mirror Pod, is being deleted, or
 /// has ended. A status that is older than the spec says nothing of any image.
 pub fn observe(pod: &Pod) -> Option<Observation<'_>> {
+    observe_with(pod, &mut Readings::default())
+}
+
+/// The same, with what was read before.
+pub(crate) fn observe_with<'p>(pod: &'p Pod, readings: &mut Readings) -> Option<Observation<'p>> {
     let meta = &pod.metadata;
     let said = &pod.status;
     if meta.deletion_timestamp.is_some()
@@ -134,7 +154,7 @@ pub fn observe(pod: &Pod) -> Option<Observation<'_>> {
         seen.init_completed |= ended;
         seen.started |= running;
         any_waiting |= state.is_some_and(|s| s.state.waiting.is_some());
-        seen.add(pod, container, state, blocked);
+        seen.add(pod, container, state, blocked, readings);
         blocked |= !(ended || container.is_sidecar() && running);
     }
     for container in &pod.spec.containers {
@@ -143,7 +163,7 @@ pub fn observe(pod: &Pod) -> Option<Observation<'_>> {
         seen.started |=
             state.is_some_and(|s| s.state.running.is_some() || s.state.terminated.is_some());
         any_waiting |= state.is_some_and(|s| s.state.waiting.is_some());
-        seen.add(pod, container, state, blocked);
+        seen.add(pod, container, state, blocked, readings);
     }
     if said.observed_generation != 0 && said.observed_generation < meta.generation {
         seen.images.iter_mut().for_each(|image| image.standing = Standing::Unclear);
@@ -168,10 +188,11 @@ impl<'p> Observation<'p> {
         container: &'p Container,
         status: Option<&ContainerStatus>,
         blocked: bool,
+        readings: &mut Readings,
     ) {
         let volumes = pod.spec.volumes.iter().filter(|volume| volume.image.is_some());
         let images = volumes.clone().filter_map(|volume| volume.image.as_ref());
-        let (about, standing) = reason::read(container, images, status, blocked);
+        let (about, standing) = reason::read(container, images, status, blocked, readings);
         let name = container.name.as_str();
         let started = status.and_then(|status| status.state.started());
         for volume in volumes {

@@ -1,6 +1,6 @@
 //! From one container's status to how its image stands.
 
-use super::{Failure, Standing, reference};
+use super::{Failure, Reading, Readings, Standing, reference};
 use crate::cause::Cause;
 use crate::message;
 use crate::objects::{Container, ContainerStatus, ImageVolume};
@@ -12,6 +12,7 @@ pub(super) fn read<'a>(
     volumes: impl Iterator<Item = &'a ImageVolume>,
     status: Option<&ContainerStatus>,
     blocked: bool,
+    readings: &mut Readings,
 ) -> (&'a str, Standing) {
     let own = container.image.as_str();
     let idle = if blocked { Standing::Blocked } else { Standing::Wanted };
@@ -35,10 +36,20 @@ pub(super) fn read<'a>(
         .map(|volume| volume.reference.as_str())
         .find(|volume| *volume != own && reference::is_named(text, volume))
         .unwrap_or(own);
-    if reference::names_another(text, about) {
-        return (about, Standing::Unclear);
+    let says = readings.0.get([reason, text, about], || {
+        if reference::names_another(text, about) {
+            Reading::OfAnother
+        } else if matches!(shape, Shape::BackOff) && message::repeated(text).is_none() {
+            Reading::Why(None)
+        } else {
+            let cause = message::read(Some(reason), text, Some(about)).cause;
+            Reading::Why(Some(cause.unwrap_or(Cause::Unknown)))
+        }
+    });
+    match says {
+        Reading::OfAnother => (about, Standing::Unclear),
+        Reading::Why(cause) => (about, shape.standing(cause.map(|cause| Failure { cause }))),
     }
-    (about, shape.standing(reason, text, about))
 }
 
 /// Kubelet: reasons of containers whose image is on the node: it is pulled before all else
@@ -86,12 +97,9 @@ impl Shape {
         }
     }
 
-    fn standing(self, reason: &str, text: &str, image: &str) -> Standing {
-        if matches!(self, Self::BackOff) && message::repeated(text).is_none() {
-            return Standing::BackOff(None);
-        }
-        let cause = message::read(Some(reason), text, Some(image)).cause;
-        let failure = Failure { cause: cause.unwrap_or(Cause::Unknown) };
+    /// `None`: the words do not say why.
+    fn standing(self, failure: Option<Failure>) -> Standing {
+        let Some(failure) = failure else { return Standing::BackOff(None) };
         match self {
             Self::Once => Standing::Once(failure),
             // CRI-O: a short name that it may not complete. It is asked for again and again, and

@@ -1,6 +1,7 @@
 //! Whether an image is on the node, may be pulled, and what a pull came to (kubelet:
 //! pkg/kubelet/images/image_manager.go `EnsureImageExists`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::output::{Event, EventKind, Output};
@@ -14,10 +15,10 @@ use crate::registry::Pull;
 /// An image that a container or an image volume needs.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
-    pub(super) image: String,
+    pub(super) image: Arc<str>,
     pub(super) policy: PullPolicy,
     /// The container that events are about.
-    pub(super) container: Option<String>,
+    pub(super) container: Option<Arc<str>>,
 }
 
 /// What is known without waiting.
@@ -36,11 +37,12 @@ impl Worker {
         wanted: &Wanted,
         node: &mut Node<'_>,
     ) -> Ensured {
-        let image = wanted.image.as_str();
+        let image = &*wanted.image;
         if let Err(error) = Reference::parse(image) {
-            let message = format!(
+            let message: Arc<str> = format!(
                 "Failed to apply default image tag \"{image}\": couldn't parse image name \"{image}\": {error}"
-            );
+            )
+            .into();
             self.event(wanted, EventKind::InspectFailed, message.clone(), node);
             return Ensured::Refused(Waiting::new("InvalidImageName", message));
         }
@@ -50,26 +52,24 @@ impl Worker {
             return Ensured::Present;
         }
         if wanted.policy == PullPolicy::Never {
-            let message =
-                format!("Container image \"{image}\" is not present with pull policy of Never");
+            let message: Arc<str> =
+                format!("Container image \"{image}\" is not present with pull policy of Never")
+                    .into();
             self.event(wanted, EventKind::ErrImageNeverPull, message.clone(), node);
             return Ensured::Refused(Waiting::new("ErrImageNeverPull", message));
         }
         if self.pulls.holds_since_update(image, now) {
-            let message = format!("Back-off pulling image \"{image}\"");
-            self.event(wanted, EventKind::BackOff, message.clone(), node);
-            let cause =
-                self.pull_errors.get(image).filter(|_| node.config.version >= Version::V1_32);
-            let message = match cause {
-                Some(cause) => format!("{message}: {}: {}", cause.reason, cause.message),
-                None => message,
+            let (event, waiting) = match self.pull_errors.get(image) {
+                Some((event, waiting)) => (Arc::clone(event), waiting.clone()),
+                None => back_off(image, None),
             };
-            return Ensured::Refused(Waiting::new("ImagePullBackOff", message));
+            self.event(wanted, EventKind::BackOff, event, node);
+            return Ensured::Refused(waiting);
         }
         let pull = node.registry.pull(&self.pod.key.uid, image);
         let after = match &pull {
             Pull::SecretUnreadable { message } => {
-                return Ensured::Refused(Waiting::new(message, message.clone()));
+                return Ensured::Refused(Waiting::new(message.as_str(), message.as_str()));
             }
             Pull::Succeeds { after } | Pull::Fails { after, .. } => Some(*after),
             Pull::Hangs => None,
@@ -87,7 +87,7 @@ impl Worker {
         pull: &Pull,
         node: &mut Node<'_>,
     ) -> Result<(), Waiting> {
-        let image = wanted.image.as_str();
+        let image = &*wanted.image;
         let Pull::Fails { message, .. } = pull else {
             node.images.insert(image.to_owned());
             self.event(
@@ -106,7 +106,8 @@ impl Worker {
         );
         self.pulls.next(image, now);
         let error = evaluate(image, message);
-        self.pull_errors.insert(image.to_owned(), error.clone());
+        let cause = (node.config.version >= Version::V1_32).then_some(&error);
+        self.pull_errors.insert(Arc::clone(&wanted.image), back_off(image, cause));
         Err(error)
     }
 
@@ -114,12 +115,23 @@ impl Worker {
         &self,
         wanted: &Wanted,
         kind: EventKind,
-        message: String,
+        message: impl Into<Arc<str>>,
         node: &mut Node<'_>,
     ) {
+        let message = message.into();
         let (pod, container) = (self.pod.key.clone(), wanted.container.clone());
         node.outputs.push(Output::Event(Event { pod, container, kind, message }));
     }
+}
+
+/// What is said while a pull is not tried again: by an event, and by the container's state.
+fn back_off(image: &str, cause: Option<&Waiting>) -> (Arc<str>, Waiting) {
+    let event: Arc<str> = format!("Back-off pulling image \"{image}\"").into();
+    let message = match cause {
+        Some(cause) => format!("{event}: {}: {}", cause.reason, cause.message).into(),
+        None => Arc::clone(&event),
+    };
+    (event, Waiting::new("ImagePullBackOff", message))
 }
 
 /// The reason of an error: two words at its beginning are reasons of their own (`evalCRIPullErr`).
@@ -140,7 +152,7 @@ fn evaluate(image: &str, message: &str) -> Waiting {
 }
 
 /// The `imageID` that a pulled image is published with.
-pub(super) fn image_id(image: &str) -> String {
+pub(super) fn image_id(image: &str) -> Arc<str> {
     let digest = |seed: u64| {
         image
             .bytes()
@@ -151,5 +163,5 @@ pub(super) fn image_id(image: &str) -> String {
         |reference| format!("{}/{}", reference.host, reference.repository),
     );
     let [a, b, c, d] = [digest(1), digest(2), digest(3), digest(4)];
-    format!("{repository}@sha256:{a:016x}{b:016x}{c:016x}{d:016x}")
+    format!("{repository}@sha256:{a:016x}{b:016x}{c:016x}{d:016x}").into()
 }

@@ -1,5 +1,7 @@
 //! What the kubelet wants to have done.
 
+use std::sync::Arc;
+
 use super::pod::PodKey;
 use super::status::PodStatus;
 
@@ -15,7 +17,7 @@ pub enum Output {
         /// Whose status.
         pod: PodKey,
         /// The whole status.
-        status: Box<PodStatus>,
+        status: Arc<PodStatus>,
     },
     /// Delete the pod with grace period 0 and its uid as precondition: it has ended. It is asked
     /// for once; the driver repeats what fails.
@@ -33,11 +35,11 @@ pub struct Event {
     /// The pod it is about.
     pub pod: PodKey,
     /// The container it is about; `None` where it is about an image volume.
-    pub container: Option<String>,
+    pub container: Option<Arc<str>>,
     /// Its type and reason.
     pub kind: EventKind,
     /// Its message.
-    pub message: String,
+    pub message: Arc<str>,
 }
 
 /// Type and reason of an event.

@@ -1,5 +1,6 @@
 //! A pod as the kubelet reads it from the API server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::status::PodStatus;
@@ -8,11 +9,11 @@ use super::status::PodStatus;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PodKey {
     /// `metadata.uid`
-    pub uid: String,
+    pub uid: Arc<str>,
     /// `metadata.namespace`
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// `metadata.name`
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 /// A pod that is bound to the node, as a watch event shows it.
@@ -35,18 +36,14 @@ pub struct Pod {
     /// The status that the API server shows, in the kubelet's terms; `None` while no kubelet has
     /// written it (`status.startTime` is unset). Where it differs from what the kubelet wrote
     /// last, somebody else wrote it. Compared are what [`PodStatus::says_the_same`] compares.
-    pub shown: Option<PodStatus>,
+    pub shown: Option<Arc<PodStatus>>,
 }
 
 impl Pod {
     /// A pod without containers, generation 1, restart policy `Never`, 30 s of grace.
     pub fn new(uid: &str, namespace: &str, name: &str) -> Self {
         Self {
-            key: PodKey {
-                uid: uid.to_owned(),
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            },
+            key: PodKey { uid: uid.into(), namespace: namespace.into(), name: name.into() },
             generation: 1,
             restart_policy: RestartPolicy::Never,
             containers: Vec::new(),
@@ -88,11 +85,11 @@ pub enum RestartPolicy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Where in the pod's life it runs.
     pub kind: ContainerKind,
     /// The image exactly as it stands in the spec.
-    pub image: String,
+    pub image: Arc<str>,
     /// `imagePullPolicy`
     pub pull_policy: PullPolicy,
     /// Names of the image volumes that it mounts.
@@ -103,9 +100,9 @@ impl Container {
     /// A container with pull policy `IfNotPresent` that mounts no image volume.
     pub fn new(kind: ContainerKind, name: &str, image: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: name.into(),
             kind,
-            image: image.to_owned(),
+            image: image.into(),
             pull_policy: PullPolicy::IfNotPresent,
             image_volumes: Vec::new(),
         }

@@ -174,7 +174,7 @@ impl Worker {
             let names: Vec<_> = containers
                 .iter()
                 .filter(|container| kind(container.kind) && wanted(container))
-                .map(|container| container.name.as_str())
+                .map(|container| &*container.name)
                 .collect();
             names.join(" ")
         };
@@ -215,7 +215,7 @@ impl Worker {
             let before = self.last_written().and_then(|written| written.condition(kind));
             let since =
                 before.filter(|before| before.status == status).map_or(now, |before| before.since);
-            Condition { kind, status, reason: reason.to_owned(), message, since }
+            Condition { kind, status, reason: reason.into(), message, since }
         })
         .collect()
     }

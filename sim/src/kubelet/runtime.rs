@@ -1,6 +1,7 @@
 //! What the container runtime has of a pod: its sandbox and its containers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Timing;
@@ -12,14 +13,14 @@ use crate::registry::{OnSigterm, Run};
 pub(super) struct Runtime {
     /// When the sandbox was created; `None` where there is none.
     pub(super) sandbox: Option<Duration>,
-    instances: BTreeMap<String, Instance>,
+    instances: BTreeMap<Arc<str>, Instance>,
 }
 
 /// One start of a container.
 #[derive(Debug, Clone)]
 pub(super) struct Instance {
     pub(super) started: Duration,
-    pub(super) image_id: String,
+    pub(super) image_id: Arc<str>,
     pub(super) restarts: u32,
     /// How the instance before this one ended.
     pub(super) previous: Option<Terminated>,
@@ -44,8 +45,8 @@ impl Runtime {
     /// Starts a container.
     pub(super) fn start(
         &mut self,
-        container: &str,
-        image_id: String,
+        container: &Arc<str>,
+        image_id: Arc<str>,
         run: Run,
         now: Duration,
         timing: &Timing,
@@ -64,7 +65,7 @@ impl Runtime {
             end,
             on_sigterm: run.on_sigterm,
         };
-        self.instances.insert(container.to_owned(), instance);
+        self.instances.insert(Arc::clone(container), instance);
     }
 
     /// What of the container is known at `seen`.
@@ -84,7 +85,7 @@ impl Runtime {
     }
 
     /// Asks all running containers to end; returns their names, and when the last one will be gone.
-    pub(super) fn stop(&mut self, now: Duration, grace: Duration) -> (Vec<String>, Duration) {
+    pub(super) fn stop(&mut self, now: Duration, grace: Duration) -> (Vec<Arc<str>>, Duration) {
         let mut names = Vec::new();
         let mut last = now;
         for (name, instance) in &mut self.instances {
@@ -96,7 +97,7 @@ impl Runtime {
                 let end = instance.end.filter(|(at, _)| *at <= killed.0).unwrap_or(killed);
                 instance.end = Some(end);
                 last = last.max(end.0);
-                names.push(name.clone());
+                names.push(Arc::clone(name));
             }
         }
         (names, last)

@@ -1,5 +1,7 @@
 //! The part of a pod's status that the kubelet owns.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::pod::ContainerKind;
@@ -23,7 +25,7 @@ pub struct PodStatus {
 impl PodStatus {
     /// The status of one container.
     pub fn container(&self, name: &str) -> Option<&ContainerStatus> {
-        self.containers.iter().find(|container| container.name == name)
+        self.containers.iter().find(|container| *container.name == *name)
     }
 
     /// The condition of one type.
@@ -108,7 +110,7 @@ pub struct Condition {
     /// `status`: `True` or `False`.
     pub status: bool,
     /// `reason`; empty where there is none.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// `message`; empty where there is none.
     pub message: String,
     /// `lastTransitionTime`
@@ -119,13 +121,13 @@ pub struct Condition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerStatus {
     /// `name`
-    pub name: String,
+    pub name: Arc<str>,
     /// Which of the two lists it belongs to: `Init` and `Sidecar` to the first.
     pub kind: ContainerKind,
     /// `image`: as in the spec.
-    pub image: String,
+    pub image: Arc<str>,
     /// `imageID`; empty before the first start.
-    pub image_id: String,
+    pub image_id: Arc<str>,
     /// `state`
     pub state: ContainerState,
     /// `lastState.terminated`
@@ -186,14 +188,14 @@ impl ContainerState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// `reason`: the text of a Go error, normally one word but not always.
-    pub reason: String,
+    pub reason: Arc<str>,
     /// `message`; empty where there is none.
-    pub message: String,
+    pub message: Arc<str>,
 }
 
 impl Waiting {
-    pub(super) fn new(reason: &str, message: impl Into<String>) -> Self {
-        Self { reason: reason.to_owned(), message: message.into() }
+    pub(super) fn new(reason: impl Into<Arc<str>>, message: impl Into<Arc<str>>) -> Self {
+        Self { reason: reason.into(), message: message.into() }
     }
 }
 

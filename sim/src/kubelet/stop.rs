@@ -1,6 +1,7 @@
 //! The end of a pod: deleted, ended by itself, or ended by somebody else's status (kubelet:
 //! pod_workers.go, kubelet.go `SyncTerminatingPod` and `SyncTerminatedPod`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Node;
@@ -34,9 +35,9 @@ impl Worker {
         let (stopped, last) = self.runtime.stop(now, grace);
         for name in &stopped {
             let about = Wanted {
-                image: String::new(),
+                image: "".into(),
                 policy: PullPolicy::Never,
-                container: Some(name.clone()),
+                container: Some(Arc::clone(name)),
             };
             self.event(&about, EventKind::Killing, format!("Stopping container {name}"), node);
         }

@@ -5,6 +5,7 @@
 //! late and why the status is frozen while a pull runs.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::image::{Ensured, Wanted, image_id};
@@ -22,15 +23,15 @@ pub(super) struct Sync {
     steps: VecDeque<Step>,
     current: Current,
     /// Image volumes that could not be pulled.
-    volumes: BTreeMap<String, Waiting>,
+    volumes: BTreeMap<Arc<str>, Waiting>,
     failed: bool,
     /// What the next sync publishes, by container; `None`: it was started.
-    results: BTreeMap<String, Option<Waiting>>,
+    results: BTreeMap<Arc<str>, Option<Waiting>>,
 }
 
 #[derive(Debug, Clone)]
 enum Step {
-    Volume { name: String, wanted: Wanted },
+    Volume { name: Arc<str>, wanted: Wanted },
     Container(Container),
 }
 
@@ -138,11 +139,11 @@ impl Worker {
         if !containers.is_empty() {
             for volume in &self.pod.image_volumes {
                 let wanted = Wanted {
-                    image: volume.image.clone(),
+                    image: volume.image.as_str().into(),
                     policy: volume.pull_policy,
                     container: None,
                 };
-                sync.steps.push_back(Step::Volume { name: volume.name.clone(), wanted });
+                sync.steps.push_back(Step::Volume { name: volume.name.as_str().into(), wanted });
             }
         }
         sync.steps.extend(containers.into_iter().map(Step::Container));
@@ -187,7 +188,8 @@ impl Worker {
         let wanted = match &step {
             Step::Volume { wanted, .. } => wanted.clone(),
             Step::Container(container) => {
-                let volume = container.image_volumes.iter().find_map(|name| sync.volumes.get(name));
+                let volume =
+                    container.image_volumes.iter().find_map(|name| sync.volumes.get(name.as_str()));
                 let waiting = self
                     .crash_backoff(now, container, &node.config.timing)
                     .or_else(|| volume.cloned());
@@ -234,7 +236,7 @@ impl Worker {
         let Life::Ended(terminated) = self.runtime.life(&container.name, self.seen) else {
             return None;
         };
-        let (name, ended) = (container.name.as_str(), terminated.finished_at.unwrap_or(now));
+        let (name, ended) = (&*container.name, terminated.finished_at.unwrap_or(now));
         if !self.crashes.holds_since(name, ended, now) {
             self.crashes.next(name, now);
             return None;
@@ -273,9 +275,9 @@ impl Worker {
 impl Wanted {
     fn of(container: &Container) -> Self {
         Self {
-            image: container.image.clone(),
+            image: Arc::clone(&container.image),
             policy: container.pull_policy,
-            container: Some(container.name.clone()),
+            container: Some(Arc::clone(&container.name)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The worker of one pod: what it knows, and when it acts (kubelet: pod_workers.go).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::Backoff;
@@ -19,16 +20,17 @@ pub(super) struct Worker {
     pub(super) pod: Pod,
     pub(super) runtime: Runtime,
     /// Why containers wait (kubelet: reason_cache.go), by container.
-    pub(super) reasons: BTreeMap<String, Waiting>,
+    pub(super) reasons: BTreeMap<Arc<str>, Waiting>,
     /// Back-off of pulls, by image.
     pub(super) pulls: Backoff,
-    /// The last error of a pull, by image; forgotten when the next pull begins.
-    pub(super) pull_errors: BTreeMap<String, Waiting>,
+    /// What is said of the last error of a pull while it is not tried again, by image; forgotten when the
+    /// next pull begins.
+    pub(super) pull_errors: BTreeMap<Arc<str>, (Arc<str>, Waiting)>,
     /// Back-off of restarts, by container.
     pub(super) crashes: Backoff,
     pub(super) jitter: Jitter,
     /// The status that was written last (kubelet: the status manager's cache).
-    written: Option<PodStatus>,
+    written: Option<Arc<PodStatus>>,
     /// When the pod was first synced.
     pub(super) first_sync: Option<Duration>,
     /// When the last sync began: later changes of the runtime are news.
@@ -174,8 +176,8 @@ impl Worker {
         }
     }
 
-    pub(super) const fn last_written(&self) -> Option<&PodStatus> {
-        self.written.as_ref()
+    pub(super) fn last_written(&self) -> Option<&PodStatus> {
+        self.written.as_deref()
     }
 
     /// Writes a status unless it says what the last one said (kubelet: `isPodStatusByKubeletEqual`).
@@ -185,16 +187,15 @@ impl Worker {
                 || written.observed_generation != status.observed_generation
         });
         if news {
-            self.write(status, node);
+            self.write(Arc::new(status), node);
         }
     }
 
-    fn write(&mut self, status: PodStatus, node: &mut Node<'_>) {
+    fn write(&mut self, status: Arc<PodStatus>, node: &mut Node<'_>) {
         self.reassert_at = None;
-        self.pod.shown = Some(status.clone());
-        self.written = Some(status.clone());
-        node.outputs
-            .push(Output::WriteStatus { pod: self.pod.key.clone(), status: Box::new(status) });
+        self.pod.shown = Some(Arc::clone(&status));
+        self.written = Some(Arc::clone(&status));
+        node.outputs.push(Output::WriteStatus { pod: self.pod.key.clone(), status });
     }
 
     /// The pod has ended: it is removed where somebody has asked for that.

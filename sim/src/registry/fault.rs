@@ -91,7 +91,7 @@ impl Fault {
         let name = reference.as_ref().map_or_else(|| image.to_owned(), ToString::to_string);
         let (host, repository, version) =
             reference.as_ref().map_or((image, image, "latest"), |reference| {
-                (&*reference.host, &*reference.repository, &*reference.version)
+                (reference.host, &*reference.repository, reference.version)
             });
         let url = format!("https://{host}/v2/{repository}/manifests/{version}");
         let head = format!("failed to do request: Head \"{url}\": ");

@@ -12,7 +12,7 @@ use dislodge_engine::objects::{PodConditionPattern, PodFailurePolicy, PodFailure
 
 use super::object::{Author, Job, JobPlan, Object, Pod, holds, set_condition, whole_seconds};
 use super::{Id, World, owned_by};
-use crate::kubelet::ContainerKind;
+use crate::kubelet::{ContainerKind, PodKey};
 use crate::store::{Change, What};
 
 /// Changes of Pods are gathered (Kubernetes: `syncJobBatchPeriod`, 1 s).
@@ -243,8 +243,8 @@ impl World {
                 .iter()
                 .filter(move |c| (c.kind == ContainerKind::Main) == main);
             own.map(|container| objects::Container {
-                name: container.name.clone(),
-                image: container.image.clone(),
+                name: container.name.to_string(),
+                image: container.image.to_string(),
                 image_pull_policy: format!("{:?}", container.pull_policy),
                 restart_policy: (container.kind == ContainerKind::Sidecar)
                     .then(|| "Always".to_owned()),
@@ -259,7 +259,13 @@ impl World {
         };
         let status =
             objects::PodStatus { phase: "Pending".to_owned(), ..objects::PodStatus::default() };
+        let pod = PodKey {
+            uid: metadata.uid.to_string().into(),
+            namespace: metadata.namespace.as_str().into(),
+            name: metadata.name.as_str().into(),
+        };
         self.create(Object::Pod(Pod {
+            key: pod,
             seen: objects::Pod { metadata, spec, status },
             job: uid,
             template: Arc::clone(&plan.template),

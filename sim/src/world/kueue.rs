@@ -2,7 +2,7 @@
 //! preemption, `active`, eviction and requeue.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -473,8 +473,14 @@ impl World {
     }
 
     fn write_totals(&mut self) {
-        let totals: Vec<(Uid, u32)> =
-            self.cluster_queues().map(|queue| (queue.metadata.uid, self.used(queue))).collect();
+        let mut totals: BTreeMap<Uid, u32> =
+            self.cluster_queues().map(|queue| (queue.metadata.uid, 0)).collect();
+        for (_, w) in self.workloads().filter(|(_, w)| takes_quota(w)) {
+            let queue = self.cluster_queue_of(w).map(|queue| queue.metadata.uid);
+            if let Some(used) = queue.and_then(|queue| totals.get_mut(&queue)) {
+                *used += w.cpus;
+            }
+        }
         let says = |queue: &ClusterQueue| {
             let flavor = queue.status.flavors_reservation.first()?;
             Some(flavor.resources.first()?.total)

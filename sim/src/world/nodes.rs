@@ -1,6 +1,7 @@
 //! Nodes: the kubelet of each, with what the API server tells it and takes from it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dislodge_engine::objects::{self, Condition, Uid};
@@ -24,7 +25,7 @@ pub(super) struct Node {
     pub(super) cpus: u32,
     kubelet: Kubelet,
     /// Pods with an image that is being pulled.
-    pulling: BTreeSet<(Uid, String)>,
+    pulling: BTreeSet<(Uid, Arc<str>)>,
 }
 
 impl Node {
@@ -34,7 +35,7 @@ impl Node {
 
     /// Whether a pull of a Pod's image is under way.
     pub(super) fn is_pulling(&self, pod: Uid) -> bool {
-        self.pulling.range((pod, String::new())..).next().is_some_and(|(uid, _)| *uid == pod)
+        self.pulling.iter().any(|(uid, _)| *uid == pod)
     }
 }
 
@@ -70,10 +71,10 @@ impl World {
         };
         let uid = change.key.1;
         if change.what == What::Deleted {
-            node.kubelet.pod_gone(self.now + WATCH, &uid.to_string());
+            node.kubelet.pod_gone(self.now + WATCH, &pod.key.uid);
             node.pulling.retain(|(of, _)| *of != uid);
         } else {
-            node.kubelet.pod_seen(self.now + WATCH, as_kubelet_reads(uid, pod));
+            node.kubelet.pod_seen(self.now + WATCH, as_kubelet_reads(pod));
         }
     }
 
@@ -83,7 +84,7 @@ impl World {
         for output in node.kubelet.advance(now, &mut self.registry) {
             match output {
                 Output::WriteStatus { pod, status } => {
-                    self.change_pod(uid_of(&pod), |pod| pod.wrote(*status, wall, start));
+                    self.change_pod(uid_of(&pod), |pod| pod.wrote(status, wall, start));
                 }
                 Output::Delete { pod } => {
                     let uid = uid_of(&pod);
@@ -91,7 +92,7 @@ impl World {
                     self.reap(uid);
                 }
                 Output::Event(event) => {
-                    let which = (uid_of(&event.pod), event.container.unwrap_or_default());
+                    let which = (uid_of(&event.pod), event.container.unwrap_or_else(|| "".into()));
                     let Some(node) = self.nodes.get_mut(index) else { return };
                     match event.kind {
                         EventKind::Pulling => {
@@ -112,21 +113,17 @@ impl World {
     }
 }
 
-fn as_kubelet_reads(uid: Uid, pod: &Pod) -> kubelet::Pod {
+fn as_kubelet_reads(pod: &Pod) -> kubelet::Pod {
     let meta = &pod.seen.metadata;
     kubelet::Pod {
-        key: PodKey {
-            uid: uid.to_string(),
-            namespace: meta.namespace.clone(),
-            name: meta.name.clone(),
-        },
+        key: pod.key.clone(),
         generation: meta.generation,
         restart_policy: RestartPolicy::Never,
         containers: pod.template.containers.clone(),
         image_volumes: Vec::new(),
         grace: GRACE,
         deletion: pod.is_deleted().then_some(GRACE),
-        shown: pod.status.as_deref().cloned(),
+        shown: pod.status.clone(),
     }
 }
 

@@ -11,7 +11,7 @@ use dislodge_engine::objects::{
 };
 use jiff::Timestamp;
 
-use crate::kubelet::{self, ContainerKind};
+use crate::kubelet::{self, ContainerKind, PodKey};
 use crate::store::{Version, Versioned};
 
 /// An object of any kind.
@@ -47,6 +47,8 @@ pub struct Template {
 pub struct Pod {
     /// What Dislodge reads of it.
     pub seen: SeenPod,
+    /// Its names, as the kubelet has them.
+    pub key: PodKey,
     /// The Job that made it.
     pub job: Uid,
     /// What it is made of.
@@ -291,7 +293,7 @@ impl Pod {
 
     /// Takes over what the kubelet writes at this time, and leaves conditions of others alone.
     /// `start`: when the world began.
-    pub fn wrote(&mut self, status: kubelet::PodStatus, at: Timestamp, start: Timestamp) {
+    pub fn wrote(&mut self, status: Arc<kubelet::PodStatus>, at: Timestamp, start: Timestamp) {
         self.seen.metadata.kubelet_wrote = Some(whole_seconds(at));
         let seen = &mut self.seen.status;
         status.phase.as_str().clone_into(&mut seen.phase);
@@ -302,7 +304,7 @@ impl Pod {
             own.map(|c| shown(c, start)).collect::<Vec<_>>()
         };
         (seen.container_statuses, seen.init_container_statuses) = (of(true), of(false));
-        self.status = Some(Arc::new(status));
+        self.status = Some(status);
     }
 }
 
@@ -313,7 +315,7 @@ fn shown(container: &kubelet::ContainerStatus, start: Timestamp) -> ContainerSta
     let mut state = ContainerState::default();
     match &container.state {
         kubelet::ContainerState::Waiting(why) => {
-            let (reason, message) = (why.reason.clone(), why.message.clone());
+            let (reason, message) = (why.reason.to_string(), why.message.to_string());
             state.waiting = Some(Waiting { reason, message });
         }
         kubelet::ContainerState::Running { started_at } => {
@@ -323,8 +325,8 @@ fn shown(container: &kubelet::ContainerStatus, start: Timestamp) -> ContainerSta
     }
     let last = container.last_terminated.as_ref().map(|end| since(end.started_at));
     ContainerStatus {
-        name: container.name.clone(),
-        image_id: container.image_id.clone(),
+        name: container.name.to_string(),
+        image_id: container.image_id.to_string(),
         state,
         last_state: ContainerState { terminated: last, ..ContainerState::default() },
     }

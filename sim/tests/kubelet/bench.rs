@@ -1,6 +1,7 @@
 //! A node in virtual time: an API server that stores statuses, and a log of what was seen.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dislodge_sim::kubelet::{
@@ -46,7 +47,7 @@ pub(crate) fn apart(earlier: Duration, later: Duration, from: Duration, to: Dura
 /// What a watcher of the API server sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
-    Status(Box<PodStatus>),
+    Status(Arc<PodStatus>),
     Deleted,
 }
 
@@ -55,9 +56,9 @@ pub(crate) struct Bench {
     pub(crate) kubelet: Kubelet,
     pub(crate) registry: Registry,
     pub(crate) now: Duration,
-    pub(crate) pods: BTreeMap<String, Pod>,
-    pub(crate) seen: Vec<(Duration, String, Seen)>,
-    pub(crate) events: Vec<(Duration, EventKind, String)>,
+    pub(crate) pods: BTreeMap<Arc<str>, Pod>,
+    pub(crate) seen: Vec<(Duration, Arc<str>, Seen)>,
+    pub(crate) events: Vec<(Duration, EventKind, Arc<str>)>,
 }
 
 impl Bench {
@@ -94,9 +95,9 @@ impl Bench {
 
     /// Somebody writes the status.
     pub(crate) fn write(&mut self, uid: &str, change: impl FnOnce(&mut PodStatus)) {
-        self.edit(uid, |pod| change(pod.shown.as_mut().unwrap()));
+        self.edit(uid, |pod| change(Arc::make_mut(pod.shown.as_mut().unwrap())));
         let status = self.pods[uid].shown.clone().unwrap();
-        self.seen.push((self.now, uid.to_owned(), Seen::Status(Box::new(status))));
+        self.seen.push((self.now, uid.into(), Seen::Status(status)));
     }
 
     /// The kubelet is stopped and starts again `later`.
@@ -138,7 +139,7 @@ impl Bench {
             match output {
                 Output::WriteStatus { pod: key, status } => {
                     if let Some(pod) = self.pods.get_mut(&key.uid) {
-                        pod.shown = Some((*status).clone());
+                        pod.shown = Some(Arc::clone(&status));
                         let pod = pod.clone();
                         self.kubelet.pod_seen(self.now, pod);
                     }
@@ -162,7 +163,7 @@ impl Bench {
         let mut story: Vec<(Duration, String)> = Vec::new();
         for (at, of, seen) in &self.seen {
             let reason = match seen {
-                _ if of != uid => continue,
+                _ if **of != *uid => continue,
                 Seen::Status(status) => status.container(container).unwrap().state.reason(),
                 Seen::Deleted => "deleted",
             };
@@ -191,7 +192,7 @@ impl Bench {
     pub(crate) fn message(&self, uid: &str, container: &str) -> String {
         use dislodge_sim::kubelet::ContainerState;
         match &self.status(uid).container(container).unwrap().state {
-            ContainerState::Waiting(waiting) => waiting.message.clone(),
+            ContainerState::Waiting(waiting) => waiting.message.to_string(),
             ContainerState::Running { .. } => String::new(),
             ContainerState::Terminated(terminated) => terminated.message.clone(),
         }

@@ -56,7 +56,7 @@ fn play(recording: &Recording, uid: &str, created: Duration) -> Story {
     bench.registry = recording.registry();
     bench.now = created;
     let mut pod = recording.pod.clone();
-    uid.clone_into(&mut pod.key.uid);
+    pod.key.uid = uid.into();
     bench.put(pod);
     let (mut states, mut seen_at, mut last) = (0, Duration::ZERO, Duration::ZERO);
     let mut actions = Story::new();
@@ -84,7 +84,7 @@ fn play(recording: &Recording, uid: &str, created: Duration) -> Story {
             Line::Fail => bench.write(uid, |status| status.phase = Phase::Failed),
             Line::Edit(image) => bench.edit(uid, |pod| {
                 pod.generation += 1;
-                image.clone_into(&mut pod.containers[0].image);
+                pod.containers[0].image = image.as_str().into();
             }),
             Line::Stopped => bench.kubelet.stopped(bench.now),
             Line::Started => bench.kubelet.started(bench.now),
@@ -168,7 +168,7 @@ fn conforms(case: &str) {
 /// The same where the outcome was one of several: some jitter brings it about.
 fn can_conform(case: &str, pod: &str) {
     let recordings = recorded(case);
-    let recording = recordings.iter().find(|recording| recording.pod.key.name == pod).unwrap();
+    let recording = recordings.iter().find(|recording| *recording.pod.key.name == *pod).unwrap();
     let played =
         (0..100).map(|number| compare(recording, &format!("{case}-{number}"), ms(97 * number)));
     let differences: Vec<_> = played.collect();

@@ -132,7 +132,7 @@ fn begin(name: &str, object: &Value) -> Recording {
 }
 
 fn images(pod: &Pod) -> Vec<String> {
-    pod.containers.iter().map(|container| container.image.clone()).collect()
+    pod.containers.iter().map(|container| container.image.to_string()).collect()
 }
 
 /// Adds the pulls of the pod's images once their error is known, or where there is none.

@@ -92,7 +92,7 @@ fn play(pod: Pod, scripts: Vec<Script>, acts: &[Act]) -> Bench {
             Act::Restart(down) => bench.restart(ms(*down)),
             Act::Edit(image) => bench.edit(&uid, |pod| {
                 pod.generation += 1;
-                IMAGES[*image].clone_into(&mut pod.containers[0].image);
+                pod.containers[0].image = IMAGES[*image].into();
             }),
         }
     }

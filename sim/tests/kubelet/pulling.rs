@@ -254,11 +254,11 @@ fn an_edited_image_is_pulled_at_once_and_the_old_error_is_seen_under_its_name() 
     bench.run_until(s(40));
     bench.edit("pod", |pod| {
         pod.generation = 2;
-        GOOD.clone_into(&mut pod.containers[0].image);
+        pod.containers[0].image = GOOD.into();
     });
     bench.run_until(s(60));
     let main = bench.status("pod").container("main").unwrap();
-    assert_eq!(main.image, GOOD);
+    assert_eq!(&*main.image, GOOD);
     assert_eq!(bench.status("pod").observed_generation, 2);
     assert!(bench.message("pod", "main").contains(BAD));
     bench.run_until(s(72));
@@ -303,8 +303,7 @@ fn events_tell_of_each_attempt_and_each_back_off() {
     let mut bench = Bench::new();
     bench.put(pod("pod", BAD));
     bench.run_until(s(5));
-    let told: Vec<_> =
-        bench.events.iter().map(|(_, kind, message)| (*kind, message.as_str())).collect();
+    let told: Vec<_> = bench.events.iter().map(|(_, kind, message)| (*kind, &**message)).collect();
     let detail = Fault::NotFound.message(Runtime::Containerd16, BAD);
     assert_eq!(
         told,

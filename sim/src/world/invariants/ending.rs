@@ -240,7 +240,7 @@ fn is_spent(policy: &Policy, spec: &ImagePullPolicySpec, now: Timestamp) -> bool
 
 /// Whether the policy takes the registry of a job's image for down.
 fn is_down(policy: &Policy, job: &Job) -> bool {
-    let images = job.plan.template.containers.iter().map(|container| container.image.as_str());
+    let images = job.plan.template.containers.iter().map(|container| &*container.image);
     let hosts: Vec<&str> = images.filter_map(|image| image.split('/').next()).collect();
     policy.status.outages.iter().any(|outage| hosts.contains(&outage.host.as_str()))
 }

@@ -118,8 +118,8 @@ fn of_template(plan: &JobPlan, around: Surroundings) -> (Vec<Value>, Option<Valu
                     json!({"requests": amount, "limits": amount})
                 });
                 object([
-                    ("name", Some(json!(container.name))),
-                    ("image", Some(json!(container.image))),
+                    ("name", Some(json!(&*container.name))),
+                    ("image", Some(json!(&*container.image))),
                     ("imagePullPolicy", Some(json!(policy))),
                     ("restartPolicy", sidecar.then(|| json!("Always"))),
                     ("resources", requests),
@@ -210,9 +210,9 @@ fn of_container(container: &ContainerStatus, around: Surroundings) -> Value {
         ContainerState::Terminated(end) => terminated(end),
     };
     json!({
-        "name": container.name,
-        "image": container.image,
-        "imageID": container.image_id,
+        "name": &*container.name,
+        "image": &*container.image,
+        "imageID": &*container.image_id,
         "ready": container.ready,
         "started": container.started,
         "restartCount": container.restart_count,

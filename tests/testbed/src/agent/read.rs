@@ -45,7 +45,8 @@ pub(super) fn pod(pod: &api::Pod, clock: &Clock) -> Option<Pod> {
         .deletion_timestamp
         .as_ref()
         .map(|_| seconds(meta.deletion_grace_period_seconds.unwrap_or_default()));
-    read.shown = pod.status.as_ref().and_then(|status| shown(status, &containers, clock));
+    read.shown =
+        pod.status.as_ref().and_then(|status| shown(status, &containers, clock)).map(Into::into);
     read.containers = containers;
     read.image_volumes = image_volumes;
     Some(read)
@@ -94,7 +95,7 @@ fn shown(status: &api::PodStatus, specs: &[Container], clock: &Clock) -> Option<
             conditions.next().map(|shown| condition(kind, shown, clock))
         })
         .collect();
-    let kind_of = |name: &str| specs.iter().find(|spec| spec.name == name).map(|spec| spec.kind);
+    let kind_of = |name: &str| specs.iter().find(|spec| *spec.name == *name).map(|spec| spec.kind);
     let mut containers: Vec<_> = status
         .init_container_statuses
         .iter()
@@ -107,7 +108,7 @@ fn shown(status: &api::PodStatus, specs: &[Container], clock: &Clock) -> Option<
         let place = specs.iter().position(|spec| spec.name == shown.name);
         match shown.kind {
             ContainerKind::Main => (1, Some(0), shown.name.clone()),
-            ContainerKind::Init | ContainerKind::Sidecar => (0, place, String::new()),
+            ContainerKind::Init | ContainerKind::Sidecar => (0, place, "".into()),
         }
     });
     Some(PodStatus {
@@ -128,7 +129,7 @@ fn condition(kind: ConditionType, shown: &api::PodCondition, clock: &Clock) -> C
     Condition {
         kind,
         status: shown.status == "True",
-        reason: shown.reason.clone().unwrap_or_default(),
+        reason: shown.reason.clone().unwrap_or_default().into(),
         message: shown.message.clone().unwrap_or_default(),
         since: since(shown.last_transition_time.as_ref(), clock).unwrap_or_default(),
     }
@@ -148,16 +149,16 @@ fn container_status(
     } else {
         let waiting = state.waiting.clone().unwrap_or_default();
         ContainerState::Waiting(Waiting {
-            reason: waiting.reason.unwrap_or_default(),
-            message: waiting.message.unwrap_or_default(),
+            reason: waiting.reason.unwrap_or_default().into(),
+            message: waiting.message.unwrap_or_default().into(),
         })
     };
     let last = shown.last_state.as_ref().and_then(|last| last.terminated.as_ref());
     Some(ContainerStatus {
-        name: shown.name.clone(),
+        name: shown.name.as_str().into(),
         kind,
-        image: shown.image.clone(),
-        image_id: shown.image_id.clone(),
+        image: shown.image.as_str().into(),
+        image_id: shown.image_id.as_str().into(),
         state,
         last_terminated: last.map(|last| terminated(last, clock)),
         ready: shown.ready,
