@@ -271,7 +271,7 @@ fn tells_of_the_breaker(request: &Request) -> bool {
 fn first_failures(node: &Node) -> BTreeMap<String, Timestamp> {
     let failing = |status: &PodStatus| {
         status.containers.iter().any(|container| {
-            matches!(&container.state, ContainerState::Waiting(why) if why.reason == "ErrImagePull")
+            matches!(&container.state, ContainerState::Waiting(why) if &*why.reason == "ErrImagePull")
         })
     };
     let mut first = BTreeMap::new();

@@ -140,7 +140,7 @@ impl Driver {
         let order = Order { asked, decided: self.clock.wall(self.clock.now()) };
         let (client, clock, history) = (&self.client, self.clock, &self.history);
         let (refused, tasks) = (&self.refused.0, &mut self.tasks);
-        let writer = self.writers.entry(pod.uid.clone()).or_insert_with(|| {
+        let writer = self.writers.entry(pod.uid.to_string()).or_insert_with(|| {
             let (orders, ordered) = mpsc::unbounded_channel();
             let writer = Writer {
                 client: client.clone(),
@@ -158,11 +158,11 @@ impl Driver {
 
     fn record(&self, event: Event, at: Duration) {
         let Some(recorder) = &self.recorder else { return };
-        let spec = self.seen.get(&event.pod.uid).and_then(|pod| pod.spec.as_ref());
+        let spec = self.seen.get(&*event.pod.uid).and_then(|pod| pod.spec.as_ref());
         let field_path = event.container.as_ref().map(|name| {
             let mut init = spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
             let list =
-                if init.any(|one| one.name == *name) { "initContainers" } else { "containers" };
+                if init.any(|one| *one.name == **name) { "initContainers" } else { "containers" };
             format!("spec.{list}{{{name}}}")
         });
         // Nothing depends on an event.
@@ -191,8 +191,8 @@ impl Driver {
 
     fn report(&mut self, pod: Pod) {
         let (Some(uid), Some(read)) = (pod.uid(), read::pod(&pod, &self.clock)) else { return };
-        let volumes = read.image_volumes.iter().map(|volume| &volume.image);
-        for image in read.containers.iter().map(|container| &container.image).chain(volumes) {
+        let volumes = read.image_volumes.iter().map(|volume| &*volume.image);
+        for image in read.containers.iter().map(|container| &*container.image).chain(volumes) {
             self.images.expect(image);
         }
         self.kubelet.pod_seen(self.clock.now(), read);

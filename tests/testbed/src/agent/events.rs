@@ -75,10 +75,10 @@ async fn write(
 fn manifest(node: &str, event: &Event, field_path: Option<&str>, count: &Count) -> Value {
     let now = second(wall_now());
     json!({
-        "metadata": {"name": count.name, "namespace": event.pod.namespace},
-        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": event.pod.namespace,
-            "name": event.pod.name, "uid": event.pod.uid, "fieldPath": field_path},
-        "reason": event.kind.reason(), "message": event.message, "type": event.kind.severity(),
+        "metadata": {"name": count.name, "namespace": &*event.pod.namespace},
+        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": &*event.pod.namespace,
+            "name": &*event.pod.name, "uid": &*event.pod.uid, "fieldPath": field_path},
+        "reason": event.kind.reason(), "message": &*event.message, "type": event.kind.severity(),
         "source": {"component": "kubelet", "host": node},
         "reportingComponent": "kubelet", "reportingInstance": node,
         "firstTimestamp": now, "lastTimestamp": now, "count": count.times,
@@ -112,7 +112,7 @@ impl Counter {
         let pod = &event.pod;
         let full = (at, f64::from(BURST));
         let (last, tokens) =
-            self.buckets.entry((pod.uid.clone(), event.kind.severity())).or_insert(full);
+            self.buckets.entry((pod.uid.to_string(), event.kind.severity())).or_insert(full);
         let gained = at.saturating_sub(*last).as_secs_f64() / self.refill.as_secs_f64();
         (*last, *tokens) = (at, (*tokens + gained).min(f64::from(BURST)));
         let key = format!("{} {field_path:?} {} {}", pod.uid, event.kind.reason(), event.message);

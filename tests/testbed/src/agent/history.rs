@@ -24,7 +24,7 @@ pub struct Written {
 #[derive(Debug, Clone)]
 pub enum Asked {
     /// A patch of `pods/status`.
-    Status(Box<PodStatus>),
+    Status(Arc<PodStatus>),
     /// A deletion with grace period 0.
     Delete,
 }

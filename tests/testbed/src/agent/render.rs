@@ -44,7 +44,7 @@ pub(super) fn status_patch(pod: &PodKey, status: &PodStatus, clock: &Clock) -> V
         body.insert("initContainerStatuses".into(), Value::Array(init));
     }
     body.insert("containerStatuses".into(), Value::Array(list(true)));
-    json!({"metadata": {"uid": pod.uid}, "status": body})
+    json!({"metadata": {"uid": &*pod.uid}, "status": body})
 }
 
 /// A time as the API has it: whole seconds.
@@ -84,9 +84,9 @@ fn container_status(pod: &PodKey, container: &ContainerStatus, clock: &Clock) ->
     let (state, has_started) = match &container.state {
         ContainerState::Waiting(waiting) => {
             let mut state = Map::new();
-            state.insert("reason".into(), json!(waiting.reason));
+            state.insert("reason".into(), json!(&*waiting.reason));
             if !waiting.message.is_empty() {
-                state.insert("message".into(), json!(waiting.message));
+                state.insert("message".into(), json!(&*waiting.message));
             }
             (json!({"waiting": state}), container.last_terminated.is_some())
         }
@@ -105,14 +105,14 @@ fn container_status(pod: &PodKey, container: &ContainerStatus, clock: &Clock) ->
         .last_terminated
         .as_ref()
         .map(|ended| terminated(ended, id(container.restart_count.saturating_sub(1)), clock));
-    body.insert("name".into(), json!(container.name));
+    body.insert("name".into(), json!(&*container.name));
     body.insert("state".into(), state);
     body.insert("lastState".into(), last.unwrap_or_else(|| json!({})));
     body.insert("ready".into(), json!(container.ready));
     body.insert("started".into(), json!(container.started));
     body.insert("restartCount".into(), json!(container.restart_count));
-    body.insert("image".into(), json!(container.image));
-    body.insert("imageID".into(), json!(container.image_id));
+    body.insert("image".into(), json!(&*container.image));
+    body.insert("imageID".into(), json!(&*container.image_id));
     Value::Object(body)
 }
 
@@ -163,7 +163,7 @@ mod tests {
             name: name.into(),
             kind,
             image: "a:1".into(),
-            image_id: String::new(),
+            image_id: "".into(),
             state,
             last_terminated: None,
             ready: false,
@@ -186,7 +186,7 @@ mod tests {
         let conditions = kinds.map(|kind| Condition {
             kind,
             status: kind == ConditionType::PodReadyToStartContainers,
-            reason: String::new(),
+            reason: "".into(),
             message: String::new(),
             since: at,
         });

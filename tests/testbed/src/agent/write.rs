@@ -41,7 +41,7 @@ impl Writer {
             let outcome = self.insist(&asked, &orders).await;
             if matches!((&asked, &outcome), (Asked::Status(_), Outcome::Refused(_))) {
                 // Where nobody listens the node is at its end.
-                let _ended = self.refused.send(self.pod.uid.clone());
+                let _ended = self.refused.send(self.pod.uid.to_string());
             }
             self.history.add(Written {
                 pod: self.pod.clone(),
@@ -85,7 +85,7 @@ impl Writer {
         let parameters = DeleteParams {
             grace_period_seconds: Some(0),
             preconditions: Some(Preconditions {
-                uid: Some(self.pod.uid.clone()),
+                uid: Some(self.pod.uid.to_string()),
                 resource_version: None,
             }),
             ..DeleteParams::default()
