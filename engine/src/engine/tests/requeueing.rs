@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::stage::{MISSING, POD, Stage, short, uid};
 use super::{enforce, marks_of, status_of};
-use crate::effect::Outcome;
+use crate::effect::{Effect, Outcome};
 use crate::input::{Change, Input};
 use crate::objects::Workload;
 
@@ -209,6 +209,32 @@ fn a_person_who_starts_a_requeued_job_is_obeyed_and_its_returns_count_anew() {
     let effects = stage.answer(Outcome::Applied);
     assert_eq!(short(&effects)[0], "resume Workload");
     assert_eq!(marks_of(&effects)["dislodge.dev/requeued-by"], Value::Null);
+}
+
+/// What a person did that is not seen yet: the return is pinned to the version that was seen, and the API server
+/// refuses it.
+#[test]
+fn a_return_that_a_person_was_faster_than_is_refused_and_the_person_s_word_stands() {
+    for (active, expected) in [
+        (true, &["explain +2 -9", "clear Workload"][..]), // let go on
+        (false, &[]),                                     // to stay stopped: `resume-at` is gone
+    ] {
+        let (mut stage, mut marks) = sent_back(&json!({}));
+        stage.wait(61);
+        let effects = stage.answer(Outcome::Conflict);
+        assert_eq!(short(&effects), ["resume Workload"]);
+        let pinned = |effect: &Effect| matches!(effect, Effect::Lever { target, .. } if target.resource_version.is_some());
+        assert!(effects.iter().any(pinned), "pinned to what was seen: {effects:?}");
+        stage.wait(10);
+        assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "not again on what was seen");
+        if !active {
+            marks.as_object_mut().unwrap().remove("dislodge.dev/resume-at");
+        }
+        stage.workload(active, None, marks);
+        assert_eq!(short(&stage.answer(Outcome::Applied)), expected, "active: {active}");
+        stage.wait(100_000);
+        assert!(short(&stage.answer(Outcome::Applied)).is_empty(), "active: {active}");
+    }
 }
 
 #[test]
