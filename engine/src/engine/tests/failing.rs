@@ -198,6 +198,27 @@ fn a_job_that_completes_by_itself_under_a_hold_is_completed_for_the_reason_that_
 }
 
 #[test]
+fn what_our_hold_keeps_half_ended_is_ended_whatever_the_policy_says_now_but_for_a_pause() {
+    let ignored: fn(&mut Stage, &mut Value) =
+        |_, marks| marks["dislodge.dev/ignore"] = json!("mine");
+    let audited: fn(&mut Stage, &mut Value) = |stage, _| {
+        let mut spec = failing();
+        spec["mode"] = json!("Audit");
+        stage.policy(spec);
+    };
+    let paused: fn(&mut Stage, &mut Value) =
+        |stage, _| stage.give(crate::input::Input::Paused(Some("incident".to_owned())));
+    for (change, is_ended) in [(ignored, true), (audited, true), (paused, false)] {
+        let (mut stage, mut marks) = held(failing());
+        change(&mut stage, &mut marks);
+        stage.workload(false, None, marks.clone());
+        failing_by_itself(&mut stage, &marks, &json!({}));
+        let effects = stage.answer(Outcome::Applied);
+        assert_eq!(finish(&effects).is_some(), is_ended, "{effects:?}");
+    }
+}
+
+#[test]
 fn a_job_that_fails_by_itself_before_its_owner_was_told_is_told_of_and_then_ended() {
     let mut stage = Stage::new();
     stage.policy(failing());
