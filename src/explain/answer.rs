@@ -119,8 +119,12 @@ impl Asking<'_> {
         let count = self.count(pod, failing, known);
         let is_final = known.is_some_and(|known| known.is_final)
             || failing.standing == failing::WITHOUT_A_PULL;
+        let uncounted = known.and_then(|known| self.uncounted(pod, failing, known));
         let next_pull = if is_final {
             NextPull::Never
+        } else if uncounted.is_some() {
+            // What was counted is older than the newest pull.
+            NextPull::Soon
         } else {
             let sure = count.source != Source::Status;
             pulls::next(&Timing::kubelet(), count.count, count.last, sure, self.now.wall)
@@ -131,7 +135,6 @@ impl Asking<'_> {
             Some(known) => words::next(&self.as_told(pod, known), policy, kind),
             None => self.unweighed(),
         };
-        let uncounted = known.and_then(|known| self.uncounted(pod, failing, known));
         let next = match uncounted {
             Some(since) => format!(
                 "nothing, as long as no controller counts: the last of the pulls has failed by {}, and it \

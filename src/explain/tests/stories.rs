@@ -66,6 +66,7 @@ fn stories() -> Vec<Story> {
                 "2 failed pulls in 80 s; the newest 3 min ago",
                 "nothing, as long as no controller counts: the last of the pulls has failed by 08:09:40 UTC",
                 "`dislodge check` tells of the controller",
+                "next pull within 5 minutes",
             ],
         ),
         (

@@ -91,18 +91,27 @@ fn an_end_that_the_api_server_refuses_is_tried_again_later() {
     assert_eq!(short(&stage.answer(Outcome::Applied)), ["finish Job"]);
 }
 
+/// What keeps Dislodge from acting on a held job any more: done to its marks, or to the policy.
+type Change = fn(&mut Stage, &mut Value);
+
+fn ignored(_: &mut Stage, marks: &mut Value) {
+    marks["dislodge.dev/ignore"] = json!("mine");
+}
+
+fn audited(stage: &mut Stage, _: &mut Value) {
+    let mut spec = failing();
+    spec["mode"] = json!("Audit");
+    stage.policy(spec);
+}
+
+fn paused(stage: &mut Stage, _: &mut Value) {
+    stage.give(crate::input::Input::Paused(Some("incident".to_owned())));
+}
+
 #[test]
 fn nothing_is_ended_that_may_not_be_acted_on_any_more() {
-    let ignored: fn(&mut Stage, &mut Value) =
-        |_, marks| marks["dislodge.dev/ignore"] = json!("mine");
-    let audited: fn(&mut Stage, &mut Value) = |stage, _| {
-        let mut spec = failing();
-        spec["mode"] = json!("Audit");
-        stage.policy(spec);
-    };
-    let paused: fn(&mut Stage, &mut Value) =
-        |stage, _| stage.give(crate::input::Input::Paused(Some("incident".to_owned())));
-    for change in [ignored, audited, paused] {
+    let changes: [Change; 3] = [ignored, audited, paused];
+    for change in changes {
         let (mut stage, mut marks) = held(failing());
         change(&mut stage, &mut marks);
         stage.suspended_job(marks, 0);
@@ -199,16 +208,8 @@ fn a_job_that_completes_by_itself_under_a_hold_is_completed_for_the_reason_that_
 
 #[test]
 fn what_our_hold_keeps_half_ended_is_ended_whatever_the_policy_says_now_but_for_a_pause() {
-    let ignored: fn(&mut Stage, &mut Value) =
-        |_, marks| marks["dislodge.dev/ignore"] = json!("mine");
-    let audited: fn(&mut Stage, &mut Value) = |stage, _| {
-        let mut spec = failing();
-        spec["mode"] = json!("Audit");
-        stage.policy(spec);
-    };
-    let paused: fn(&mut Stage, &mut Value) =
-        |stage, _| stage.give(crate::input::Input::Paused(Some("incident".to_owned())));
-    for (change, is_ended) in [(ignored, true), (audited, true), (paused, false)] {
+    let changes: [(Change, bool); 3] = [(ignored, true), (audited, true), (paused, false)];
+    for (change, is_ended) in changes {
         let (mut stage, mut marks) = held(failing());
         change(&mut stage, &mut marks);
         stage.workload(false, None, marks.clone());
